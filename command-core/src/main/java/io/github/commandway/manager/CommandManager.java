@@ -1,0 +1,908 @@
+package io.github.commandway.manager;
+
+import io.github.commandway.dispatch.CancelCause;
+import io.github.commandway.dispatch.CommandException;
+import io.github.commandway.dispatch.Handler;
+import io.github.commandway.dispatch.Reason;
+import io.github.commandway.dispatch.Registry;
+import io.github.commandway.dispatch.ResultReceiver;
+import io.github.commandway.manager.CancelResult.Outcome;
+import io.github.commandway.manager.CommandEvent.Type;
+import io.github.commandway.manager.CommandRejectedException.Code;
+import io.github.commandway.manager.LiveCommand.Observers;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Accepts commands, records them, gives them to the handlers of the {@link Registry}, and ends each one in exactly one way: with the
+ * outcome that its handler reports, or when its time is over, or because it was cancelled, whichever comes first. The others
+ * are counted ({@link ManagerStats#dropped}).
+ *
+ * <p>All methods are safe for use by many threads, and none blocks except {@link #awaitTermination} and {@link #close}. Handlers, listeners and end actions
+ * are called in the thread that brings the news, without any lock held.
+ */
+public final class CommandManager implements ResultReceiver, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CommandManager.class);
+    private static final long PURGE_EVERY_TICKS = 50;
+
+    private final Registry registry;
+    private final CommandStore store;
+    private final IdGenerator ids;
+    private final Clock clock;
+    private final LongSupplier ticker;
+    private final int maxOpen;
+    private final int maxPayloadBytes;
+    private final long maxOpenBytes;
+    private final List<CommandListener> listeners;
+    private final ScheduledExecutorService timer;
+    private final boolean ownsTimer;
+    private final ScheduledFuture<?> ticking;
+
+    private final PromiseTable promises = new PromiseTable();
+    private final DeadlineWheel deadlines;
+    private final AtomicLong tags = new AtomicLong();
+    private final AtomicInteger open = new AtomicInteger();
+    private final AtomicLong openBytes = new AtomicLong();
+    private final CompletableFuture<Void> terminated = new CompletableFuture<>();
+    private volatile boolean shutdown;
+    private long ticks;
+
+    private final LongAdder accepted = new LongAdder();
+    private final LongAdder rejected = new LongAdder();
+    private final LongAdder completed = new LongAdder();
+    private final LongAdder failed = new LongAdder();
+    private final LongAdder timedOut = new LongAdder();
+    private final LongAdder cancelled = new LongAdder();
+    private final LongAdder dropped = new LongAdder();
+    private final LongAdder storeFailures = new LongAdder();
+
+    private CommandManager(Builder builder) {
+        registry = builder.registry;
+        clock = builder.clock;
+        ticker = builder.ticker;
+        store = builder.store == null ? new InMemoryCommandStore(clock) : builder.store;
+        ids = builder.ids == null ? IdGenerator.uuidV7(clock, () -> ThreadLocalRandom.current().nextLong()) : builder.ids;
+        maxOpen = builder.maxOpen;
+        maxPayloadBytes = builder.maxPayloadBytes;
+        maxOpenBytes = builder.maxOpenBytes;
+        listeners = List.copyOf(builder.listeners);
+        ownsTimer = builder.timer == null;
+        timer = builder.timer == null ? newTimer() : builder.timer;
+        deadlines = new DeadlineWheel(ticker.getAsLong());
+        registry.freeze();
+        ticking = timer.scheduleWithFixedDelay(
+                this::tick, DeadlineWheel.TICK_NANOS, DeadlineWheel.TICK_NANOS, TimeUnit.NANOSECONDS);
+    }
+
+    /** Starts to build a manager for the handlers in {@code registry}, which is frozen when the manager is built. */
+    public static Builder builder(Registry registry) {
+        return new Builder(registry);
+    }
+
+    /** A manager with the defaults that {@link Builder} lists. */
+    public static CommandManager ofDefaults(Registry registry) {
+        return builder(registry).build();
+    }
+
+    /**
+     * Records a command and has it executed.
+     *
+     * @return completes when the command is recorded, in the calling thread if the store is in memory. Fails with {@link CommandRejectedException} if the command
+     *     was not accepted; then nothing was recorded and nothing will run. With an idempotency key that was used for the same
+     *     request before, it completes with the earlier command ({@link CommandHandle#isRepeated}).
+     */
+    public CompletableFuture<CommandHandle> submit(CommandRequest request) {
+        LiveCommand command;
+        Handler handler;
+        try {
+            handler = admit(request);
+            command = new LiveCommand(this, ids.next(), request, tags.incrementAndGet(), clock.millis());
+        } catch (CommandRejectedException e) {
+            rejected.increment();
+            return CompletableFuture.failedFuture(e);
+        }
+        CompletableFuture<CommandStore.Creation> creation = store.create(command);
+        if (creation.isDone() && !creation.isCompletedExceptionally()) {
+            return accepted(command, handler, creation.join());
+        }
+        CompletableFuture<CommandHandle> answer = new CompletableFuture<>();
+        creation.whenComplete((created, error) -> {
+            if (error != null) {
+                storeFailures.increment();
+                rejected.increment();
+                releaseRoom(request);
+                answer.completeExceptionally(
+                        new CommandRejectedException(Code.STORE_FAILED, "the command could not be recorded: " + error.getMessage(), error));
+            } else {
+                accepted(command, handler, created).whenComplete((handle, refusal) -> {
+                    if (refusal != null) {
+                        answer.completeExceptionally(refusal);
+                    } else {
+                        answer.complete(handle);
+                    }
+                });
+            }
+        });
+        return answer;
+    }
+
+    /** Takes room for one command, or refuses. */
+    private Handler admit(CommandRequest request) throws CommandRejectedException {
+        if (shutdown) {
+            throw new CommandRejectedException(Code.SHUTTING_DOWN, "no new commands are accepted: the manager is shutting down");
+        }
+        int size = request.payload().length;
+        if (size > maxPayloadBytes) {
+            throw new CommandRejectedException(
+                    Code.PAYLOAD_TOO_LARGE, "the payload has " + size + " bytes; the most is " + maxPayloadBytes);
+        }
+        Handler handler = registry.get(request.target().commandId());
+        if (handler == null) {
+            throw new CommandRejectedException(
+                    Code.UNKNOWN_COMMAND, "nothing is registered here that handles commands to '" + request.target() + "'");
+        }
+        if (handler instanceof QueueingHandler queueing) {
+            queueing.admit(request);
+        }
+        if (open.incrementAndGet() > maxOpen) {
+            open.decrementAndGet();
+            throw new CommandRejectedException(
+                    Code.CAPACITY, "as many commands are open as may be (" + maxOpen + "); try again when some have ended");
+        }
+        if (openBytes.addAndGet(size) > maxOpenBytes) {
+            releaseRoom(request);
+            throw new CommandRejectedException(
+                    Code.CAPACITY,
+                    "the payloads of open commands take as many bytes as they may (" + maxOpenBytes + "); try again when some have ended");
+        }
+        return handler;
+    }
+
+    private void releaseRoom(CommandRequest request) {
+        openBytes.addAndGet(-request.payload().length);
+        if (open.decrementAndGet() == 0 && shutdown) {
+            terminated.complete(null);
+        }
+    }
+
+    private CompletableFuture<CommandHandle> accepted(LiveCommand command, Handler handler, CommandStore.Creation creation) {
+        if (creation.existing().isPresent()) {
+            CommandRecord earlier = creation.existing().get();
+            releaseRoom(command.request);
+            if (!earlier.request().isSameAs(command.request)) {
+                rejected.increment();
+                return CompletableFuture.failedFuture(new CommandRejectedException(
+                        Code.IDEMPOTENCY_CONFLICT,
+                        "the idempotency key was used for another request, command " + earlier.id() + "; use a new key"));
+            }
+            return CompletableFuture.completedFuture(new RepeatedHandle(earlier, live(earlier.id(), earlier.tag())));
+        }
+        accepted.increment();
+        promises.put(command);
+        synchronized (command) {
+            command.deadlineNanos = ticker.getAsLong() + command.request.ttl().toNanos();
+            deadlines.schedule(command, command.deadlineNanos);
+            announce(command, 1, Type.PENDING);
+        }
+        deliver(command);
+        dispatch(command, handler);
+        if (shutdown) {
+            // accepted while shutdownNow was under way, so that it may not have seen this one
+            endByShutdown(command);
+        }
+        return CompletableFuture.completedFuture(command);
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private void dispatch(LiveCommand command, Handler handler) {
+        if (!(handler instanceof QueueingHandler)) {
+            synchronized (command) {
+                if (!recordHandOver(command)) {
+                    return;
+                }
+                recordStart(command);
+            }
+            deliver(command);
+        }
+        try {
+            handler.handle(command, command, command.tag, this);
+        } catch (Throwable e) {
+            if (e instanceof InterruptedException) {
+                Thread.currentThread().interrupt();
+            }
+            LOG.warn("handler of {} threw", command, e);
+            completeYield(command.tag, null, e);
+        }
+    }
+
+    @Override
+    public boolean handOver(long tag) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            dropped.increment();
+            return false;
+        }
+        boolean handedOver;
+        synchronized (command) {
+            handedOver = recordHandOver(command);
+        }
+        deliver(command);
+        return handedOver;
+    }
+
+    private boolean recordHandOver(LiveCommand command) {
+        if (command.status.isTerminal() || command.cancelCause != null) {
+            return false;
+        }
+        if (command.sentAtMillis == 0) {
+            recordSent(command);
+            command.deadlineNanos = ticker.getAsLong() + command.request.timeout().toNanos();
+            // a later deadline is left to the wheel, which looks again when the earlier one fires
+            if (command.deadlineNanos - command.wheelNanos < 0) {
+                deadlines.cancel(command);
+                deadlines.schedule(command, command.deadlineNanos);
+            }
+        }
+        return true;
+    }
+
+    private void recordSent(LiveCommand command) {
+        command.sentAtMillis = clock.millis();
+        changed(command, CommandStatus.PENDING, Type.SENT);
+    }
+
+    @Override
+    public void started(long tag) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            dropped.increment();
+            return;
+        }
+        synchronized (command) {
+            recordStart(command);
+        }
+        deliver(command);
+    }
+
+    private void recordStart(LiveCommand command) {
+        if (command.status == CommandStatus.PENDING) {
+            command.status = CommandStatus.EXECUTING;
+            command.startedAtMillis = clock.millis();
+            changed(command, CommandStatus.PENDING, Type.EXECUTING);
+        }
+    }
+
+    /** Records a change that is not the end, with the next sequence number. The command's lock is held. */
+    private void changed(LiveCommand command, CommandStatus from, Type type) {
+        int sequence = ++command.lastSequence;
+        watchForFailure(store.update(command, from), command);
+        announce(command, sequence, type);
+    }
+
+    @Override
+    public void progress(long tag, double fraction, String message) {
+        double bounded = fraction >= 0 ? Math.min(fraction, 1) : -1;
+        append(tag, Type.PROGRESS, null, null, bounded, message);
+    }
+
+    @Override
+    public void output(long tag, String channel, byte[] data) {
+        append(tag, Type.OUTPUT, channel, data, -1, "");
+    }
+
+    private void append(long tag, Type type, @Nullable String channel, byte @Nullable [] data, double fraction, String message) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            dropped.increment();
+            return;
+        }
+        synchronized (command) {
+            if (command.status.isTerminal()) {
+                dropped.increment();
+                return;
+            }
+            recordStart(command);
+            appendEvent(command, type, channel, data, fraction, message);
+        }
+        deliver(command);
+    }
+
+    private void appendEvent(
+            LiveCommand command, Type type, @Nullable String channel, byte @Nullable [] data, double fraction, String message) {
+        CommandEvent event = new CommandEvent(
+                command.lastSequence + 1L, type, Instant.ofEpochMilli(clock.millis()), channel, data, fraction, message);
+        watchForFailure(store.append(command, event), command);
+        command.lastSequence++;
+        announce(command, event);
+    }
+
+    @Override
+    public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            dropped.increment();
+            return;
+        }
+        if (error instanceof CommandException failure) {
+            end(command, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
+        } else if (error != null) {
+            end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
+        } else {
+            complete(command, data);
+        }
+    }
+
+    private void complete(LiveCommand command, @Nullable Object data) {
+        byte[] result;
+        if (data == null) {
+            result = new byte[0];
+        } else if (data instanceof byte[] bytes) {
+            result = bytes;
+        } else if (data instanceof CharSequence text) {
+            result = text.toString().getBytes(StandardCharsets.UTF_8);
+        } else {
+            String problem = "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
+            end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
+            return;
+        }
+        if (result.length > maxPayloadBytes) {
+            String problem = "the result has " + result.length + " bytes; the most is " + maxPayloadBytes;
+            end(command, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
+        } else {
+            end(command, CommandStatus.COMPLETED, Reason.OK, null, result);
+        }
+    }
+
+    private static CommandStatus statusOf(Reason reason) {
+        return switch (reason) {
+            case OK -> CommandStatus.COMPLETED;
+            case EXECUTION_TIMEOUT, QUEUE_TIMEOUT -> CommandStatus.TIMEOUT;
+            case CANCELLED_BEFORE_START, CANCELLED_WHILE_RUNNING -> CommandStatus.CANCELLED;
+            case EXECUTOR_ERROR, AGENT_UNREACHABLE, REJECTED_BY_AGENT, UNKNOWN_COMMAND, PAYLOAD_TOO_LARGE, LOST, SHUTDOWN ->
+                CommandStatus.FAILED;
+        };
+    }
+
+    private static String messageOf(Throwable error) {
+        String message = error.getMessage();
+        return message == null || message.isBlank() ? error.getClass().getName() : message;
+    }
+
+    /** Ends the command unless it has ended: the one place where a command gets its outcome. */
+    private boolean end(
+            LiveCommand command, CommandStatus status, Reason reason, @Nullable String message, byte @Nullable [] result) {
+        CompletableFuture<Boolean> written;
+        synchronized (command) {
+            if (command.status.isTerminal()) {
+                dropped.increment();
+                return false;
+            }
+            if (status == CommandStatus.COMPLETED) {
+                if (command.sentAtMillis == 0) {
+                    recordSent(command);
+                }
+                recordStart(command);
+            }
+            CommandStatus from = command.status;
+            command.status = status;
+            command.reason = reason;
+            command.message = message;
+            command.result = result;
+            command.endedAtMillis = clock.millis();
+            command.lastSequence++;
+            written = store.update(command, from);
+            if (isObserved(command)) {
+                announce(command, EventLog.terminal(command, command.lastSequence));
+            }
+        }
+        promises.remove(command.tag);
+        deadlines.cancel(command);
+        countOf(status).increment();
+        if (written.isDone()) {
+            publish(command, written);
+        } else {
+            written.whenComplete((ok, error) -> publish(command, written));
+        }
+        return true;
+    }
+
+    private void publish(LiveCommand command, CompletableFuture<Boolean> written) {
+        watchForFailure(written, command);
+        releaseRoom(command.request);
+        Consumer<? super CommandHandle> action = command.publish();
+        deliver(command);
+        if (action != null) {
+            runEndAction(action, command);
+        }
+    }
+
+    private LongAdder countOf(CommandStatus status) {
+        return switch (status) {
+            case COMPLETED -> completed;
+            case FAILED -> failed;
+            case TIMEOUT -> timedOut;
+            case CANCELLED -> cancelled;
+            case PENDING, EXECUTING -> throw new IllegalArgumentException(status + " is not an end");
+        };
+    }
+
+    private void watchForFailure(CompletableFuture<Boolean> written, LiveCommand command) {
+        if (written.isDone() && !written.isCompletedExceptionally() && written.join()) {
+            return;
+        }
+        written.whenComplete((ok, error) -> {
+            if (error != null || !ok) {
+                storeFailures.increment();
+                LOG.error("a change of {} could not be recorded", command, error);
+            }
+        });
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    void runEndAction(Consumer<? super CommandHandle> action, CommandHandle handle) {
+        try {
+            action.accept(handle);
+        } catch (RuntimeException e) {
+            LOG.error("an end action of {} failed", handle, e);
+        }
+    }
+
+    private boolean isObserved(LiveCommand command) {
+        return !listeners.isEmpty() || command.observers != null;
+    }
+
+    private void announce(LiveCommand command, int sequence, Type type) {
+        if (isObserved(command)) {
+            announce(command, CommandEvent.of(sequence, type, Instant.ofEpochMilli(clock.millis()), ""));
+        }
+    }
+
+    /** Queues an event for those who listen; {@link #deliver} must follow when the command's lock is free. */
+    private void announce(LiveCommand command, CommandEvent event) {
+        if (isObserved(command)) {
+            command.observers().undelivered.addLast(event);
+        }
+    }
+
+    /** Tells listeners and watchers what they have not been told, in order, whichever thread is first. */
+    private void deliver(LiveCommand command) {
+        if (!isObserved(command)) {
+            return;
+        }
+        while (true) {
+            List<CommandEvent> events;
+            List<Runnable> watchers;
+            synchronized (command) {
+                Observers observers = command.observers();
+                if (observers.delivering || observers.undelivered.isEmpty()) {
+                    return;
+                }
+                observers.delivering = true;
+                events = List.copyOf(observers.undelivered);
+                observers.undelivered.clear();
+                watchers = List.copyOf(observers.watchers);
+            }
+            for (CommandEvent event : events) {
+                listeners.forEach(listener -> tell(listener, command, event));
+            }
+            watchers.forEach(watcher -> wake(watcher, command));
+            synchronized (command) {
+                command.observers().delivering = false;
+            }
+        }
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private static void tell(CommandListener listener, LiveCommand command, CommandEvent event) {
+        try {
+            listener.onEvent(command, event);
+        } catch (RuntimeException e) {
+            LOG.error("a listener failed on event {} of {}", event.sequence(), command, e);
+        }
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private static void wake(Runnable watcher, LiveCommand command) {
+        try {
+            watcher.run();
+        } catch (RuntimeException e) {
+            LOG.error("a watcher of {} failed", command, e);
+        }
+    }
+
+    /** One record. */
+    public CompletableFuture<Optional<CommandRecord>> find(RecordId id) {
+        return store.find(id);
+    }
+
+    /** Records, newest first. Fails with {@link IllegalArgumentException} if the cursor is not one. */
+    public CompletableFuture<CommandPage> list(CommandQuery query) {
+        return store.list(query);
+    }
+
+    /** Events of one record, see {@link CommandStore#events}. */
+    public CompletableFuture<List<CommandEvent>> events(RecordId id, long after, int limit) {
+        return store.events(id, after, limit);
+    }
+
+    /**
+     * Calls {@code onChange} after each further event of a command, until the command has ended or the watch is closed: then read what
+     * is new with {@link #events}. It runs in the thread that makes the change, and must not block. Calls may be fewer than events.
+     *
+     * @return completes with the watch when it is in place; empty if the command is unknown or has ended
+     */
+    public CompletableFuture<Optional<Watch>> watch(RecordId id, Runnable onChange) {
+        return store.find(id).thenApply(found -> found.flatMap(record -> watch(record, onChange)));
+    }
+
+    private Optional<Watch> watch(CommandRecord record, Runnable onChange) {
+        LiveCommand command = live(record.id(), record.tag());
+        if (command == null) {
+            return Optional.empty();
+        }
+        synchronized (command) {
+            if (command.published) {
+                return Optional.empty();
+            }
+            command.observers().watchers.add(onChange);
+        }
+        return Optional.of(() -> {
+            synchronized (command) {
+                command.observers().watchers.remove(onChange);
+            }
+        });
+    }
+
+    /** The open command of that id, if it is one of this manager's. */
+    private @Nullable LiveCommand live(RecordId id, long tag) {
+        LiveCommand command = promises.get(tag);
+        return command != null && command.id.equals(id) ? command : null;
+    }
+
+    /**
+     * Cancels a command. One that has not been handed over never runs; one that has is stopped by its handler.
+     *
+     * @return completes when the command has ended, with what it was that ended it; at the latest at the command's deadline. Empty if
+     *     the command is unknown
+     */
+    public CompletableFuture<Optional<CancelResult>> cancel(RecordId id) {
+        return store.find(id).thenCompose(found -> {
+            if (found.isEmpty()) {
+                return CompletableFuture.completedFuture(Optional.empty());
+            }
+            CommandRecord record = found.get();
+            LiveCommand command = live(id, record.tag());
+            if (command == null) {
+                // it ended between the two looks, or is another manager's
+                return store.find(id).thenApply(now -> now.map(ended -> new CancelResult(Outcome.ALREADY_ENDED, ended)));
+            }
+            return cancel(command).thenApply(Optional::of);
+        });
+    }
+
+    private CompletableFuture<CancelResult> cancel(LiveCommand command) {
+        boolean mayHaveBegun;
+        synchronized (command) {
+            if (command.status.isTerminal()) {
+                return command.completion().thenApply(record -> new CancelResult(Outcome.ALREADY_ENDED, record));
+            }
+            if (!command.cancelRequested) {
+                command.cancelRequested = true;
+                appendEvent(command, Type.CANCEL_REQUESTED, null, null, -1, "");
+            }
+            mayHaveBegun = command.sentAtMillis != 0;
+        }
+        deliver(command);
+        if (!mayHaveBegun) {
+            endBeforeHandOver(command);
+        }
+        runCancelAction(command, CancelCause.REQUESTED);
+        return command.completion().thenApply(record -> new CancelResult(outcomeOf(record), record));
+    }
+
+    /** Ends a command that nobody has been given yet; if it is handed over at this moment, it is left to its handler. */
+    private void endBeforeHandOver(LiveCommand command) {
+        synchronized (command) {
+            if (command.sentAtMillis != 0 || command.status.isTerminal()) {
+                return;
+            }
+            // so that a hand-over after this finds it ended, while the end itself is recorded below
+            command.cancelCause = CancelCause.REQUESTED;
+        }
+        end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, "cancelled before it was handed over", null);
+    }
+
+    private static Outcome outcomeOf(CommandRecord record) {
+        if (record.reason() == Reason.CANCELLED_BEFORE_START) {
+            return Outcome.CANCELLED_BEFORE_START;
+        }
+        return record.reason() == Reason.CANCELLED_WHILE_RUNNING ? Outcome.CANCELLED_WHILE_RUNNING : Outcome.ENDED_OTHERWISE;
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private static void runCancelAction(LiveCommand command, CancelCause cause) {
+        Consumer<CancelCause> action = command.cancel(cause);
+        if (action != null) {
+            try {
+                action.accept(cause);
+            } catch (RuntimeException e) {
+                LOG.error("the cancel action of {} failed", command, e);
+            }
+        }
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private void tick() {
+        try {
+            List<LiveCommand> due = new ArrayList<>();
+            deadlines.expire(ticker.getAsLong(), due);
+            due.forEach(this::onDeadline);
+            if (++ticks % PURGE_EVERY_TICKS == 0) {
+                store.purge();
+            }
+        } catch (RuntimeException e) {
+            // the next tick must come
+            LOG.error("deadline check failed", e);
+        }
+    }
+
+    private void onDeadline(LiveCommand command) {
+        synchronized (command) {
+            if (command.status.isTerminal()) {
+                return;
+            }
+            if (command.deadlineNanos - ticker.getAsLong() > 0) {
+                deadlines.schedule(command, command.deadlineNanos);
+                return;
+            }
+        }
+        // the handler may know better what became of it than that its time is over
+        runCancelAction(command, CancelCause.DEADLINE);
+        boolean started;
+        boolean ended;
+        synchronized (command) {
+            started = command.status == CommandStatus.EXECUTING;
+            ended = command.status.isTerminal();
+        }
+        if (!ended) {
+            end(
+                    command,
+                    CommandStatus.TIMEOUT,
+                    started ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
+                    started
+                            ? "no outcome within the timeout of " + command.request.timeout()
+                            : "not started within its time; ttl " + command.request.ttl() + ", timeout " + command.request.timeout(),
+                    null);
+        }
+    }
+
+    /** Counts, at this moment. */
+    public ManagerStats stats() {
+        return new ManagerStats(
+                open.get(),
+                store.size(),
+                accepted.sum(),
+                rejected.sum(),
+                completed.sum(),
+                failed.sum(),
+                timedOut.sum(),
+                cancelled.sum(),
+                dropped.sum(),
+                storeFailures.sum());
+    }
+
+    /** From now on refuses new commands. Those that are open go on. */
+    public void shutdown() {
+        shutdown = true;
+        if (open.get() == 0) {
+            terminated.complete(null);
+        }
+    }
+
+    /** Refuses new commands and ends those that are open: as cancelled if they have not begun, otherwise as failed, since nobody waits for them any more. */
+    public void shutdownNow() {
+        shutdown();
+        promises.snapshot().forEach(this::endByShutdown);
+    }
+
+    private void endByShutdown(LiveCommand command) {
+        runCancelAction(command, CancelCause.SHUTDOWN);
+        boolean begun;
+        synchronized (command) {
+            begun = command.sentAtMillis != 0;
+        }
+        if (promises.get(command.tag) != null) {
+            end(
+                    command,
+                    begun ? CommandStatus.FAILED : CommandStatus.CANCELLED,
+                    Reason.SHUTDOWN,
+                    begun ? "the server stopped before an outcome was known" : "the server stopped before it was handed over",
+                    null);
+        }
+    }
+
+    /**
+     * Waits after a shutdown until no command is open.
+     *
+     * @return false if that took longer than {@code timeout}
+     */
+    public boolean awaitTermination(Duration timeout) throws InterruptedException {
+        try {
+            terminated.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            return true;
+        } catch (java.util.concurrent.TimeoutException e) {
+            return false;
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw new IllegalStateException("termination cannot fail", e);
+        }
+    }
+
+    /** Ends everything at once ({@link #shutdownNow}) and closes the store. A timer that was passed in stays open. */
+    @Override
+    public void close() {
+        shutdownNow();
+        ticking.cancel(false);
+        if (ownsTimer) {
+            timer.shutdownNow();
+        }
+        store.close();
+    }
+
+    private static ScheduledExecutorService newTimer() {
+        return Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "commandway-timer");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /** Ends a watch. Closing it twice does nothing. */
+    @FunctionalInterface
+    public interface Watch extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /** What a submit with a known idempotency key gets. */
+    private static final class RepeatedHandle implements CommandHandle {
+        private final CommandRecord found;
+        private final @Nullable LiveCommand live;
+
+        RepeatedHandle(CommandRecord found, @Nullable LiveCommand live) {
+            this.found = found;
+            this.live = live;
+        }
+
+        @Override
+        public RecordId id() {
+            return found.id();
+        }
+
+        @Override
+        public CommandRequest request() {
+            return found.request();
+        }
+
+        @Override
+        public CommandRecord record() {
+            return live == null ? found : live.record();
+        }
+
+        @Override
+        public boolean isRepeated() {
+            return true;
+        }
+
+        @Override
+        public void whenEnded(Consumer<? super CommandHandle> action) {
+            if (live == null) {
+                action.accept(this);
+            } else {
+                live.whenEnded(action);
+            }
+        }
+    }
+
+    /**
+     * Builds a {@link CommandManager}. Defaults: records in memory ({@link InMemoryCommandStore}), ids of UUID version 7, 50,000
+     * open commands with payloads of 512 MiB together and 64 MiB each, the system's clocks, a timer thread of its own, no listeners. Not safe for use by many
+     * threads.
+     */
+    public static final class Builder {
+        private final Registry registry;
+        private final List<CommandListener> listeners = new ArrayList<>();
+        private @Nullable CommandStore store;
+        private @Nullable IdGenerator ids;
+        private @Nullable ScheduledExecutorService timer;
+        private Clock clock = Clock.systemUTC();
+        private LongSupplier ticker = System::nanoTime;
+        private int maxOpen = 50_000;
+        private int maxPayloadBytes = 64 << 20;
+        private long maxOpenBytes = 512L << 20;
+
+        private Builder(Registry registry) {
+            this.registry = registry;
+        }
+
+        /** Sets where records are kept; the manager closes it. */
+        public Builder store(CommandStore store) {
+            this.store = store;
+            return this;
+        }
+
+        /** Sets what makes the ids. */
+        public Builder ids(IdGenerator ids) {
+            this.ids = ids;
+            return this;
+        }
+
+        /** Sets the clock that stamps records, and the source of nanoseconds, as {@link System#nanoTime}, that deadlines are measured with. */
+        public Builder time(Clock clock, LongSupplier ticker) {
+            this.clock = clock;
+            this.ticker = ticker;
+            return this;
+        }
+
+        /** Sets what runs the check of deadlines, every 16 ms; it stays the caller's. */
+        public Builder timer(ScheduledExecutorService timer) {
+            this.timer = timer;
+            return this;
+        }
+
+        /** Sets how many commands may be open at once, from 1. */
+        public Builder maxOpen(int maxOpen) {
+            this.maxOpen = maxOpen;
+            return this;
+        }
+
+        /** Sets the largest payload and the largest result, in bytes, from 1. */
+        public Builder maxPayloadBytes(int maxPayloadBytes) {
+            this.maxPayloadBytes = maxPayloadBytes;
+            return this;
+        }
+
+        /** Sets how many bytes the payloads of all open commands may take, from 1. */
+        public Builder maxOpenBytes(long maxOpenBytes) {
+            this.maxOpenBytes = maxOpenBytes;
+            return this;
+        }
+
+        /** Adds a listener to every event of every command. */
+        public Builder listener(CommandListener listener) {
+            listeners.add(listener);
+            return this;
+        }
+
+        /**
+         * Freezes the registry and makes the manager.
+         *
+         * @throws IllegalArgumentException if a bound is less than 1
+         */
+        public CommandManager build() {
+            if (maxOpen < 1 || maxPayloadBytes < 1 || maxOpenBytes < 1) {
+                throw new IllegalArgumentException("maxOpen " + maxOpen + ", maxPayloadBytes " + maxPayloadBytes + " and maxOpenBytes "
+                        + maxOpenBytes + " must all be at least 1");
+            }
+            return new CommandManager(this);
+        }
+    }
+}

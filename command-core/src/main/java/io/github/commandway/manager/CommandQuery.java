@@ -1,0 +1,24 @@
+package io.github.commandway.manager;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which records to list, newest first.
+ *
+ * @param target only those for this target, or null for all
+ * @param status only those in this status, or null for all
+ * @param limit how many at most, from 1 to 1,000
+ * @param cursor where the page before ended ({@link CommandPage#nextCursor()}), or null to begin
+ */
+public record CommandQuery(
+        @Nullable Target target, @Nullable CommandStatus status, int limit, @Nullable String cursor) {
+    /** The most records on one page. */
+    public static final int MAX_LIMIT = 1_000;
+
+    /** Checks the limit. */
+    public CommandQuery {
+        if (limit < 1 || limit > MAX_LIMIT) {
+            throw new IllegalArgumentException("limit must be from 1 to " + MAX_LIMIT + ", but is " + limit);
+        }
+    }
+}

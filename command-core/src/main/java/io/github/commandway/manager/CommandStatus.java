@@ -1,0 +1,56 @@
+package io.github.commandway.manager;
+
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** Where a command is in its life. The moves between the states are in one table, {@link #canMoveTo}. */
+public enum CommandStatus {
+    /** Recorded, not yet begun. */
+    PENDING,
+    /** Its executor has begun. */
+    EXECUTING,
+    /** Its executor returned a result. */
+    COMPLETED,
+    /** It did not succeed; the reason says why. */
+    FAILED,
+    /** Its time was over before an outcome was known. */
+    TIMEOUT,
+    /** It was cancelled. */
+    CANCELLED;
+
+    private static final Map<CommandStatus, Set<CommandStatus>> MOVES = new EnumMap<>(Map.of(
+            PENDING, EnumSet.of(EXECUTING, FAILED, TIMEOUT, CANCELLED),
+            EXECUTING, EnumSet.of(COMPLETED, FAILED, TIMEOUT, CANCELLED)));
+
+    private final String code = name().toLowerCase(Locale.ROOT);
+
+    /** The name in JSON, such as {@code completed}. */
+    public String code() {
+        return code;
+    }
+
+    /** Whether this is the end: a terminal status never changes. */
+    public boolean isTerminal() {
+        return !MOVES.containsKey(this);
+    }
+
+    /** Whether a command in this status may move to {@code next}. */
+    public boolean canMoveTo(CommandStatus next) {
+        Set<CommandStatus> moves = MOVES.get(this);
+        return moves != null && moves.contains(next);
+    }
+
+    /** Finds a status by its {@link #code()}. */
+    public static Optional<CommandStatus> ofCode(String code) {
+        for (CommandStatus status : values()) {
+            if (status.code.equals(code)) {
+                return Optional.of(status);
+            }
+        }
+        return Optional.empty();
+    }
+}

@@ -1,0 +1,80 @@
+package io.github.commandway.manager;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A hashed timing wheel (Varghese and Lauck, 1987, scheme 6) of open commands, linked through the commands themselves, so that a deadline
+ * costs no allocation. (Agrona's wheel makes every spoke as long as the fullest one: a burst within one tick would cost hundreds of
+ * megabytes.)
+ */
+final class DeadlineWheel {
+    /** The resolution: a deadline fires up to this much, and the time to the next call of {@link #expire}, late; never early. */
+    static final long TICK_NANOS = 16_000_000;
+
+    private static final int SPOKES = 2_048;
+
+    private final @Nullable LiveCommand[] spokes = new LiveCommand[SPOKES];
+    private final long start;
+    private long currentTick;
+
+    DeadlineWheel(long nowNanos) {
+        start = nowNanos;
+    }
+
+    /** Sets the command's deadline; it has none in the wheel yet. */
+    synchronized void schedule(LiveCommand command, long deadlineNanos) {
+        long tick = Math.max(currentTick, (deadlineNanos - start + TICK_NANOS - 1) / TICK_NANOS);
+        int spoke = (int) tick & (SPOKES - 1);
+        LiveCommand head = spokes[spoke];
+        command.wheelNanos = deadlineNanos;
+        command.wheelSpoke = spoke;
+        command.wheelPrevious = null;
+        command.wheelNext = head;
+        if (head != null) {
+            head.wheelPrevious = command;
+        }
+        spokes[spoke] = command;
+    }
+
+    /** Removes the command; does nothing if it is not in the wheel. */
+    synchronized void cancel(LiveCommand command) {
+        if (command.wheelSpoke >= 0) {
+            unlink(command);
+        }
+    }
+
+    /** Takes out all commands whose deadline has passed and adds them to {@code due}. */
+    synchronized void expire(long nowNanos, List<LiveCommand> due) {
+        long nowTick = (nowNanos - start) / TICK_NANOS;
+        long first = Math.max(currentTick, nowTick - SPOKES + 1);
+        for (long tick = first; tick <= nowTick; tick++) {
+            LiveCommand command = spokes[(int) tick & (SPOKES - 1)];
+            while (command != null) {
+                LiveCommand next = command.wheelNext;
+                if (command.wheelNanos - nowNanos <= 0) {
+                    unlink(command);
+                    due.add(command);
+                }
+                command = next;
+            }
+        }
+        currentTick = Math.max(currentTick, nowTick);
+    }
+
+    private void unlink(LiveCommand command) {
+        LiveCommand previous = command.wheelPrevious;
+        LiveCommand next = command.wheelNext;
+        if (previous == null) {
+            spokes[command.wheelSpoke] = next;
+        } else {
+            previous.wheelNext = next;
+        }
+        if (next != null) {
+            next.wheelPrevious = previous;
+        }
+        command.wheelSpoke = LiveCommand.NOT_IN_WHEEL;
+        command.wheelPrevious = null;
+        command.wheelNext = null;
+    }
+}

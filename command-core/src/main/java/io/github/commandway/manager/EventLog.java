@@ -1,0 +1,77 @@
+package io.github.commandway.manager;
+
+import io.github.commandway.manager.CommandEvent.Type;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+
+/** The events of one command in memory, of which the oldest give way when there are too many. Guarded by the command's lock. */
+final class EventLog {
+    static final int MAX_EVENTS = 10_000;
+    static final long MAX_BYTES = 1 << 20;
+    private static final int EVENT_OVERHEAD = 64;
+
+    private final Deque<CommandEvent> events = new ArrayDeque<>();
+    private long bytes;
+
+    void add(CommandEvent event) {
+        events.addLast(event);
+        bytes += sizeOf(event);
+        while (events.size() > MAX_EVENTS || (bytes > MAX_BYTES && events.size() > 1)) {
+            bytes -= sizeOf(events.removeFirst());
+        }
+    }
+
+    long bytes() {
+        return bytes;
+    }
+
+    List<CommandEvent> read(long after, int limit) {
+        List<CommandEvent> page = new ArrayList<>();
+        CommandEvent first = events.peekFirst();
+        if (first != null && first.sequence() > after + 1) {
+            long missing = first.sequence() - 1;
+            page.add(CommandEvent.of(missing, Type.GAP, first.at(), "events up to " + missing + " are not kept any more"));
+        }
+        for (CommandEvent event : events) {
+            if (page.size() >= limit) {
+                break;
+            }
+            if (event.sequence() > after) {
+                page.add(event);
+            }
+        }
+        return page;
+    }
+
+    /** The events of a command whose bare life is all that has happened, told from its times. */
+    static EventLog ofBareLife(LiveCommand command) {
+        EventLog log = new EventLog();
+        log.add(CommandEvent.of(1, Type.PENDING, Instant.ofEpochMilli(command.createdAtMillis), ""));
+        int sequence = 1;
+        if (command.sentAtMillis != 0) {
+            log.add(CommandEvent.of(++sequence, Type.SENT, Instant.ofEpochMilli(command.sentAtMillis), ""));
+        }
+        if (command.startedAtMillis != 0) {
+            log.add(CommandEvent.of(++sequence, Type.EXECUTING, Instant.ofEpochMilli(command.startedAtMillis), ""));
+        }
+        if (command.status.isTerminal()) {
+            log.add(terminal(command, ++sequence));
+        }
+        return log;
+    }
+
+    static CommandEvent terminal(LiveCommand command, long sequence) {
+        String reason = command.reason == null ? "" : command.reason.code();
+        String text = command.message == null ? reason : reason + ": " + command.message;
+        return new CommandEvent(
+                sequence, Type.of(command.status), Instant.ofEpochMilli(command.endedAtMillis), null, command.result, -1, text);
+    }
+
+    private static long sizeOf(CommandEvent event) {
+        byte[] data = event.data();
+        return EVENT_OVERHEAD + event.message().length() + (data == null || event.type().isTerminal() ? 0 : data.length);
+    }
+}

@@ -1,0 +1,298 @@
+package io.github.commandway.manager;
+
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.PriorityQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import org.agrona.collections.Object2ObjectHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps records in memory: as safe as the process is. The rows are the manager's own commands, so a change needs no writing.
+ *
+ * <p>An ended record is kept for the retention time (default 30 min), one with an idempotency key for at least 24 h; but never more than
+ * {@code maxEnded} of either kind (default 100,000), nor more than {@code maxEndedBytes} of payloads, results and output (default 256 MiB): then
+ * the oldest without a key go first, and while those with a key alone are too many, new commands with a key are refused.
+ */
+public final class InMemoryCommandStore implements CommandStore {
+    /** How long an ended record is kept: 30 minutes. */
+    public static final Duration DEFAULT_RETENTION = Duration.ofMinutes(30);
+
+    /** How long an idempotency key is kept at least, from the end of its command: 24 hours. */
+    public static final Duration KEY_RETENTION = Duration.ofHours(24);
+
+    /** How many ended records are kept at most: 100,000, and as many again with an idempotency key. */
+    public static final int DEFAULT_MAX_ENDED = 100_000;
+
+    /** How many bytes the ended records hold at most: 256 MiB. */
+    public static final long DEFAULT_MAX_ENDED_BYTES = 256L << 20;
+
+    private static final int STRIPES = 16;
+    private static final CompletableFuture<Creation> CREATED = CompletableFuture.completedFuture(Creation.created());
+    private static final CompletableFuture<Boolean> WRITTEN = CompletableFuture.completedFuture(true);
+    private static final Comparator<LiveCommand> OLDEST_FIRST =
+            Comparator.comparingLong((LiveCommand row) -> row.createdAtMillis).thenComparing(row -> row.id);
+
+    private final Clock clock;
+    private final long retentionMillis;
+    private final long keyRetentionMillis;
+    private final int maxEnded;
+    private final long maxEndedBytes;
+    private final List<Object2ObjectHashMap<RecordId, LiveCommand>> stripes = new ArrayList<>(STRIPES);
+    private final Map<Key, LiveCommand> keyed = new ConcurrentHashMap<>();
+
+    /** Guards the three fields below. */
+    private final Object endedLock = new Object();
+
+    private final Deque<LiveCommand> ended = new ArrayDeque<>();
+    private final Deque<LiveCommand> endedKeyed = new ArrayDeque<>();
+    private long endedBytes;
+
+    /** A store with the default bounds. */
+    public InMemoryCommandStore(Clock clock) {
+        this(clock, DEFAULT_RETENTION, DEFAULT_MAX_ENDED, DEFAULT_MAX_ENDED_BYTES);
+    }
+
+    /**
+     * @param retention how long an ended record is kept
+     * @param maxEnded how many ended records are kept at most, from 1
+     * @param maxEndedBytes how many bytes they hold at most, from 1
+     */
+    public InMemoryCommandStore(Clock clock, Duration retention, int maxEnded, long maxEndedBytes) {
+        if (retention.isNegative() || maxEnded < 1 || maxEndedBytes < 1) {
+            throw new IllegalArgumentException("retention " + retention + ", maxEnded " + maxEnded + " and maxEndedBytes " + maxEndedBytes
+                    + " must not be negative, and the two bounds at least 1");
+        }
+        this.clock = clock;
+        this.retentionMillis = retention.toMillis();
+        this.keyRetentionMillis = Math.max(retentionMillis, KEY_RETENTION.toMillis());
+        this.maxEnded = maxEnded;
+        this.maxEndedBytes = maxEndedBytes;
+        for (int i = 0; i < STRIPES; i++) {
+            stripes.add(new Object2ObjectHashMap<>());
+        }
+    }
+
+    @Override
+    public CompletableFuture<Creation> create(RecordedCommand command) {
+        LiveCommand row = (LiveCommand) command;
+        String key = row.request.idempotencyKey();
+        if (key != null) {
+            LiveCommand earlier = claimKey(new Key(row.request.principal(), key), row);
+            if (earlier != null) {
+                return CompletableFuture.completedFuture(Creation.existing(earlier.record()));
+            }
+            if (keyed.size() > 2 * maxEnded) {
+                keyed.remove(new Key(row.request.principal(), key), row);
+                return CompletableFuture.failedFuture(new IllegalStateException(
+                        "idempotency keys of the last 24 hours fill the memory that is set aside for them; use a durable store"));
+            }
+        }
+        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
+        synchronized (stripe) {
+            if (stripe.putIfAbsent(row.id, row) != null) {
+                return CompletableFuture.failedFuture(new IllegalStateException("the id generator made " + row.id + " twice"));
+            }
+        }
+        return CREATED;
+    }
+
+    private @Nullable LiveCommand claimKey(Key key, LiveCommand row) {
+        return keyed.putIfAbsent(key, row);
+    }
+
+    @Override
+    public CompletableFuture<Boolean> update(RecordedCommand command, CommandStatus from) {
+        LiveCommand row = (LiveCommand) command;
+        EventLog log = row.log;
+        if (log != null) {
+            log.add(lastTransition(row, from));
+        }
+        if (row.status.isTerminal()) {
+            synchronized (endedLock) {
+                (row.request.idempotencyKey() == null ? ended : endedKeyed).addLast(row);
+                endedBytes += row.bytes();
+                shrink();
+            }
+        }
+        return WRITTEN;
+    }
+
+    private static CommandEvent lastTransition(LiveCommand row, CommandStatus from) {
+        if (row.status.isTerminal()) {
+            return EventLog.terminal(row, row.lastSequence);
+        }
+        boolean started = row.status != from;
+        return CommandEvent.of(
+                row.lastSequence,
+                started ? CommandEvent.Type.EXECUTING : CommandEvent.Type.SENT,
+                Instant.ofEpochMilli(started ? row.startedAtMillis : row.sentAtMillis),
+                "");
+    }
+
+    @Override
+    public CompletableFuture<Boolean> append(RecordedCommand command, CommandEvent event) {
+        LiveCommand row = (LiveCommand) command;
+        if (row.log == null) {
+            row.log = EventLog.ofBareLife(row);
+        }
+        row.log.add(event);
+        return WRITTEN;
+    }
+
+    @Override
+    public CompletableFuture<Optional<CommandRecord>> find(RecordId id) {
+        return CompletableFuture.completedFuture(Optional.ofNullable(row(id)).map(LiveCommand::record));
+    }
+
+    @Override
+    public CompletableFuture<CommandPage> list(CommandQuery query) {
+        Cursor before;
+        try {
+            before = Cursor.parse(query.cursor());
+        } catch (IllegalArgumentException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+        PriorityQueue<LiveCommand> newest = new PriorityQueue<>(query.limit() + 1, OLDEST_FIRST);
+        for (Object2ObjectHashMap<RecordId, LiveCommand> stripe : stripes) {
+            synchronized (stripe) {
+                for (LiveCommand row : stripe.values()) {
+                    if (matches(row, query) && before.isAfter(row)) {
+                        newest.add(row);
+                        if (newest.size() > query.limit() + 1) {
+                            newest.poll();
+                        }
+                    }
+                }
+            }
+        }
+        boolean more = newest.size() > query.limit();
+        if (more) {
+            newest.poll();
+        }
+        List<LiveCommand> rows = new ArrayList<>(newest);
+        rows.sort(OLDEST_FIRST.reversed());
+        String next = more ? Cursor.of(rows.get(rows.size() - 1)).toString() : null;
+        return CompletableFuture.completedFuture(
+                new CommandPage(rows.stream().map(LiveCommand::record).toList(), next));
+    }
+
+    private static boolean matches(LiveCommand row, CommandQuery query) {
+        CommandStatus status = query.status();
+        Target target = query.target();
+        // reading the status without the row's lock may see an old one, which is as true as a list can be
+        return (status == null || row.status == status) && (target == null || row.request.target().equals(target));
+    }
+
+    @Override
+    public CompletableFuture<List<CommandEvent>> events(RecordId id, long after, int limit) {
+        LiveCommand row = row(id);
+        if (row == null) {
+            return CompletableFuture.completedFuture(List.of());
+        }
+        synchronized (row) {
+            EventLog log = row.log == null ? EventLog.ofBareLife(row) : row.log;
+            return CompletableFuture.completedFuture(log.read(after, limit));
+        }
+    }
+
+    @Override
+    public void purge() {
+        long now = clock.millis();
+        synchronized (endedLock) {
+            while (!ended.isEmpty() && ended.getFirst().endedAtMillis + retentionMillis <= now) {
+                remove(ended.removeFirst());
+            }
+            while (!endedKeyed.isEmpty() && endedKeyed.getFirst().endedAtMillis + keyRetentionMillis <= now) {
+                remove(endedKeyed.removeFirst());
+            }
+        }
+    }
+
+    /** Called with {@link #endedLock} held. */
+    private void shrink() {
+        while (!ended.isEmpty() && (ended.size() > maxEnded || endedBytes > maxEndedBytes)) {
+            remove(ended.removeFirst());
+        }
+    }
+
+    private void remove(LiveCommand row) {
+        endedBytes -= row.bytes();
+        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
+        synchronized (stripe) {
+            stripe.remove(row.id);
+        }
+        String key = row.request.idempotencyKey();
+        if (key != null) {
+            keyed.remove(new Key(row.request.principal(), key), row);
+        }
+    }
+
+    @Override
+    public long size() {
+        long size = 0;
+        for (Object2ObjectHashMap<RecordId, LiveCommand> stripe : stripes) {
+            synchronized (stripe) {
+                size += stripe.size();
+            }
+        }
+        return size;
+    }
+
+    @Override
+    public void close() {}
+
+    private @Nullable LiveCommand row(RecordId id) {
+        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(id);
+        synchronized (stripe) {
+            return stripe.get(id);
+        }
+    }
+
+    private Object2ObjectHashMap<RecordId, LiveCommand> stripeOf(RecordId id) {
+        // the upper bits: the lower ones choose the slot within the stripe
+        return stripes.get(id.hashCode() >>> 28);
+    }
+
+    private record Key(@Nullable String principal, String key) {}
+
+    /** The place of a row in the list: those created before it come after it. */
+    private record Cursor(long createdAtMillis, @Nullable RecordId id) {
+        static Cursor of(LiveCommand row) {
+            return new Cursor(row.createdAtMillis, row.id);
+        }
+
+        static Cursor parse(@Nullable String text) {
+            if (text == null) {
+                return new Cursor(Long.MAX_VALUE, null);
+            }
+            int dot = text.indexOf('.');
+            Optional<RecordId> id = RecordId.parse(text.substring(dot + 1));
+            if (dot < 1 || dot > 18 || id.isEmpty() || !text.chars().limit(dot).allMatch(c -> c >= '0' && c <= '9')) {
+                throw new IllegalArgumentException("'" + text + "' is not a cursor; use the next_cursor of the page before");
+            }
+            return new Cursor(Long.parseLong(text, 0, dot, 10), id.get());
+        }
+
+        boolean isAfter(LiveCommand row) {
+            if (row.createdAtMillis != createdAtMillis) {
+                return row.createdAtMillis < createdAtMillis;
+            }
+            return id == null || row.id.compareTo(id) < 0;
+        }
+
+        @Override
+        public String toString() {
+            return createdAtMillis + "." + id;
+        }
+    }
+}

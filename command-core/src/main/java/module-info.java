@@ -1,0 +1,16 @@
+import org.jspecify.annotations.NullMarked;
+
+/**
+ * The heart of Commandway: dispatch of commands to handlers, and the manager that records each command and knows what
+ * became of it.
+ */
+@NullMarked
+module io.github.commandway.core {
+    requires transitive org.jspecify;
+    requires org.agrona;
+    requires org.slf4j;
+
+    exports io.github.commandway.dispatch;
+    exports io.github.commandway.manager;
+    exports io.github.commandway.directory;
+}
