@@ -12,9 +12,13 @@ module io.github.commandway.quic {
     requires io.netty.handler;
     requires io.netty.transport;
     requires io.netty.transport.classes.epoll;
+    requires org.agrona;
     requires org.bouncycastle.pkix;
     requires org.bouncycastle.provider;
     requires org.bouncycastle.util;
     requires org.slf4j;
     requires transitive org.jspecify;
+
+    exports io.github.commandway.quic;
+    exports io.github.commandway.quic.identity;
 }
