@@ -1,12 +1,14 @@
 import org.jspecify.annotations.NullMarked;
 
-/** The agent runtime. */
+/** The agent runtime: connects to a server, executes commands and reports what came of them. */
 @NullMarked
 module io.github.commandway.agent {
     requires transitive io.github.commandway.core;
+    requires transitive io.github.commandway.quic;
+    requires transitive org.jspecify;
     requires dev.failsafe.core;
-    requires io.github.commandway.quic;
     requires org.slf4j;
     requires tools.jackson.databind;
-    requires transitive org.jspecify;
+
+    exports io.github.commandway.agent;
 }

@@ -1,5 +1,6 @@
 package io.github.commandway.dispatch;
 
+import java.util.Map;
 import java.util.TreeMap;
 import org.agrona.collections.Int2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -111,7 +112,7 @@ public final class Registry {
         private final @Nullable Handler[] system = new Handler[CommandIds.FIRST_APPLICATION_ID];
         private final Int2ObjectHashMap<Handler> extended = new Int2ObjectHashMap<>();
 
-        Frozen(TreeMap<Integer, Registration> registrations) {
+        Frozen(Map<Integer, Registration> registrations) {
             registrations.forEach((id, registration) -> {
                 if (id < system.length) {
                     system[id] = registration.handler;

@@ -1,0 +1,154 @@
+package io.github.commandway.agent;
+
+import io.github.commandway.dispatch.CancelCause;
+import io.github.commandway.dispatch.Command;
+import io.github.commandway.dispatch.CommandContext;
+import io.github.commandway.dispatch.CommandException;
+import io.github.commandway.dispatch.Handler;
+import io.github.commandway.dispatch.Reason;
+import io.github.commandway.dispatch.ResultReceiver;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
+
+/** The handler of typed commands: has the host's {@link CommandExecutor} execute them in the agent's workers. */
+final class ExecutorHandler implements Handler {
+    private final CommandExecutor executor;
+    private final Executor workers;
+
+    ExecutorHandler(CommandExecutor executor, Executor workers) {
+        this.executor = executor;
+        this.workers = workers;
+    }
+
+    @Override
+    public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {
+        workers.execute(new Run((Execution) command, receiver));
+    }
+
+    /** One call of the executor, and what it may ask for meanwhile. */
+    private final class Run implements Runnable, ExecutionContext {
+        private final Execution execution;
+        private final ResultReceiver receiver;
+        private final List<Runnable> cancelActions = new ArrayList<>(2);
+        private @Nullable Thread worker;
+        private boolean cancelled;
+
+        Run(Execution execution, ResultReceiver receiver) {
+            this.execution = execution;
+            this.receiver = receiver;
+        }
+
+        @Override
+        @SuppressWarnings("IllegalCatch")
+        public void run() {
+            if (!receiver.handOver(execution.tag())) {
+                return;
+            }
+            synchronized (this) {
+                worker = Thread.currentThread();
+            }
+            execution.onCancel(cause -> stop());
+            byte[] result = null;
+            Throwable error = null;
+            try {
+                result = executor.execute(
+                        this, execution.assignment().type(), execution.assignment().payload());
+            } catch (Throwable e) {
+                error = e;
+            }
+            synchronized (this) {
+                worker = null;
+            }
+            // an interrupt that came too late must not meet the next command
+            boolean interrupted = Thread.interrupted();
+            receiver.completeYield(execution.tag(), result, error == null ? null : outcomeOf(error, interrupted));
+        }
+
+        private void stop() {
+            List<Runnable> actions;
+            synchronized (this) {
+                cancelled = true;
+                if (worker != null) {
+                    worker.interrupt();
+                }
+                actions = List.copyOf(cancelActions);
+            }
+            actions.forEach(Runnable::run);
+        }
+
+        private Throwable outcomeOf(Throwable error, boolean interrupted) {
+            CancelCause cause = execution.cancelCause();
+            if (cause != null) {
+                String how = interrupted || error instanceof InterruptedException ? "interrupted" : "stopped: " + error;
+                return new CommandException(reasonOf(cause), how);
+            }
+            if (error instanceof UnknownCommandException) {
+                return new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(error.getMessage()));
+            }
+            return error;
+        }
+
+        private static Reason reasonOf(CancelCause cause) {
+            return switch (cause) {
+                case REQUESTED -> Reason.CANCELLED_WHILE_RUNNING;
+                case DEADLINE -> Reason.EXECUTION_TIMEOUT;
+                case SHUTDOWN -> Reason.SHUTDOWN;
+            };
+        }
+
+        @Override
+        public String commandId() {
+            return execution.assignment().id().toString();
+        }
+
+        @Override
+        public int attempt() {
+            return execution.assignment().attempt();
+        }
+
+        @Override
+        public Instant deadline() {
+            return execution.deadline();
+        }
+
+        @Override
+        public boolean isCancelled() {
+            return execution.isCancelled();
+        }
+
+        @Override
+        public void onCancel(Runnable action) {
+            boolean now;
+            synchronized (this) {
+                cancelActions.add(action);
+                now = cancelled;
+            }
+            if (now) {
+                action.run();
+            }
+        }
+
+        @Override
+        public void progress(double fraction, String message) {
+            receiver.progress(execution.tag(), fraction, message);
+        }
+
+        @Override
+        public void output(String channel, byte[] data) throws InterruptedException {
+            execution.runtime().output(execution, channel, data);
+        }
+
+        @Override
+        public @Nullable String principal() {
+            return execution.principal();
+        }
+
+        @Override
+        public @Nullable String traceParent() {
+            return execution.traceParent();
+        }
+    }
+}
