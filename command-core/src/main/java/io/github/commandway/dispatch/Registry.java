@@ -1,5 +1,6 @@
 package io.github.commandway.dispatch;
 
+import java.util.Map;
 import java.util.TreeMap;
 import org.agrona.collections.Int2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -32,7 +33,8 @@ public final class Registry {
      */
     public void register(String owner, int commandId, Handler handler) {
         if (commandId < 0 || commandId > CommandIds.MAX_ID) {
-            throw new IllegalArgumentException("command id " + commandId + " of '" + owner + "' is not within 0.." + CommandIds.MAX_ID);
+            throw new IllegalArgumentException(
+                    "command id " + commandId + " of '" + owner + "' is not within 0.." + CommandIds.MAX_ID);
         }
         synchronized (lock) {
             if (frozen != null) {
@@ -41,8 +43,9 @@ public final class Registry {
             }
             Registration taken = registrations.putIfAbsent(commandId, new Registration(owner, handler));
             if (taken != null) {
-                throw new IllegalStateException("command id " + commandId + " belongs to '" + taken.owner + "' and cannot be claimed by '"
-                        + owner + "' as well; the next free ids are " + freeRangeAfter(commandId));
+                throw new IllegalStateException(
+                        "command id " + commandId + " belongs to '" + taken.owner + "' and cannot be claimed by '"
+                                + owner + "' as well; the next free ids are " + freeRangeAfter(commandId));
             }
         }
     }
@@ -111,7 +114,7 @@ public final class Registry {
         private final @Nullable Handler[] system = new Handler[CommandIds.FIRST_APPLICATION_ID];
         private final Int2ObjectHashMap<Handler> extended = new Int2ObjectHashMap<>();
 
-        Frozen(TreeMap<Integer, Registration> registrations) {
+        Frozen(Map<Integer, Registration> registrations) {
             registrations.forEach((id, registration) -> {
                 if (id < system.length) {
                     system[id] = registration.handler;
@@ -121,8 +124,7 @@ public final class Registry {
             });
         }
 
-        @Nullable
-        Handler get(int commandId) {
+        @Nullable Handler get(int commandId) {
             @Nullable Handler[] table = system;
             return commandId >= 0 && commandId < table.length ? table[commandId] : extended.get(commandId);
         }
