@@ -18,8 +18,8 @@ public record AgentMessage(String id, String type, byte[] payload) {
             throw new IllegalArgumentException("message type must have 1 to 256 characters");
         }
         if (payload.length > MAX_PAYLOAD) {
-            throw new IllegalArgumentException(
-                    "message payload has " + payload.length + " bytes; the most is " + MAX_PAYLOAD + ", larger ones go as commands");
+            throw new IllegalArgumentException("message payload has " + payload.length + " bytes; the most is "
+                    + MAX_PAYLOAD + ", larger ones go as commands");
         }
     }
 }

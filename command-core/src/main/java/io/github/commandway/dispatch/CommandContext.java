@@ -24,10 +24,8 @@ public interface CommandContext {
     void onCancel(Consumer<CancelCause> action);
 
     /** On whose behalf the command is executed, or null if nobody was authenticated. */
-    @Nullable
-    String principal();
+    @Nullable String principal();
 
     /** The W3C {@code traceparent} that the command came in with, or null. */
-    @Nullable
-    String traceParent();
+    @Nullable String traceParent();
 }

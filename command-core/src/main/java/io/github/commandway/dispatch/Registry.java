@@ -33,7 +33,8 @@ public final class Registry {
      */
     public void register(String owner, int commandId, Handler handler) {
         if (commandId < 0 || commandId > CommandIds.MAX_ID) {
-            throw new IllegalArgumentException("command id " + commandId + " of '" + owner + "' is not within 0.." + CommandIds.MAX_ID);
+            throw new IllegalArgumentException(
+                    "command id " + commandId + " of '" + owner + "' is not within 0.." + CommandIds.MAX_ID);
         }
         synchronized (lock) {
             if (frozen != null) {
@@ -42,8 +43,9 @@ public final class Registry {
             }
             Registration taken = registrations.putIfAbsent(commandId, new Registration(owner, handler));
             if (taken != null) {
-                throw new IllegalStateException("command id " + commandId + " belongs to '" + taken.owner + "' and cannot be claimed by '"
-                        + owner + "' as well; the next free ids are " + freeRangeAfter(commandId));
+                throw new IllegalStateException(
+                        "command id " + commandId + " belongs to '" + taken.owner + "' and cannot be claimed by '"
+                                + owner + "' as well; the next free ids are " + freeRangeAfter(commandId));
             }
         }
     }
@@ -122,8 +124,7 @@ public final class Registry {
             });
         }
 
-        @Nullable
-        Handler get(int commandId) {
+        @Nullable Handler get(int commandId) {
             @Nullable Handler[] table = system;
             return commandId >= 0 && commandId < table.length ? table[commandId] : extended.get(commandId);
         }

@@ -11,7 +11,7 @@ public interface CommandHandle {
     /** What was asked for. */
     CommandRequest request();
 
-    /** What is recorded of it at this moment. */
+    /** What is known of it at this moment. An end may show here before the store has made it safe; {@link #whenEnded} waits for that. */
     CommandRecord record();
 
     /** Whether this was recorded by an earlier submit with the same idempotency key. */

@@ -7,7 +7,6 @@ import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
-import io.github.commandway.manager.CommandEvent.Type;
 import io.github.commandway.manager.CommandRejectedException.Code;
 import io.github.commandway.manager.LiveCommand.Observers;
 import java.nio.charset.StandardCharsets;
@@ -34,8 +33,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Accepts commands, records them, gives them to the handlers of the {@link Registry}, and ends each one in exactly one way: with the
- * outcome that its handler reports, or when its time is over, or because it was cancelled, whichever comes first. The others
- * are counted ({@link ManagerStats#dropped}).
+ * outcome that its handler reports, or when its time is over, or because it was cancelled, whichever comes first. What a handler
+ * reports after that is counted ({@link ManagerStats#dropped}).
  *
  * <p>All methods are safe for use by many threads, and none blocks except {@link #awaitTermination} and {@link #close}. Handlers, listeners and end actions
  * are called in the thread that brings the news, without any lock held.
@@ -43,6 +42,7 @@ import org.slf4j.LoggerFactory;
 public final class CommandManager implements ResultReceiver, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CommandManager.class);
     private static final long PURGE_EVERY_TICKS = 50;
+    private static final byte[] NO_BYTES = {};
 
     private final Registry registry;
     private final CommandStore store;
@@ -64,6 +64,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final AtomicLong openBytes = new AtomicLong();
     private final CompletableFuture<Void> terminated = new CompletableFuture<>();
     private volatile boolean shutdown;
+    private volatile boolean shutdownNow;
     private long ticks;
 
     private final LongAdder accepted = new LongAdder();
@@ -80,7 +81,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         clock = builder.clock;
         ticker = builder.ticker;
         store = builder.store == null ? new InMemoryCommandStore(clock) : builder.store;
-        ids = builder.ids == null ? IdGenerator.uuidV7(clock, () -> ThreadLocalRandom.current().nextLong()) : builder.ids;
+        ids = builder.ids == null
+                ? IdGenerator.uuidV7(clock, () -> ThreadLocalRandom.current().nextLong())
+                : builder.ids;
         maxOpen = builder.maxOpen;
         maxPayloadBytes = builder.maxPayloadBytes;
         maxOpenBytes = builder.maxOpenBytes;
@@ -111,44 +114,60 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      *     request before, it completes with the earlier command ({@link CommandHandle#isRepeated}).
      */
     public CompletableFuture<CommandHandle> submit(CommandRequest request) {
-        LiveCommand command;
         Handler handler;
         try {
             handler = admit(request);
-            command = new LiveCommand(this, ids.next(), request, tags.incrementAndGet(), clock.millis());
         } catch (CommandRejectedException e) {
             rejected.increment();
             return CompletableFuture.failedFuture(e);
         }
-        CompletableFuture<CommandStore.Creation> creation = store.create(command);
+        LiveCommand command;
+        CompletableFuture<CommandStore.Creation> creation;
+        try {
+            command = new LiveCommand(this, ids.next(), request, tags.incrementAndGet(), clock.millis());
+            announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
+            // before it can be found in the store, so that whoever finds the record finds the promise too
+            promises.put(command);
+            creation = create(command);
+        } catch (RuntimeException e) {
+            releaseRoom(request);
+            throw e;
+        }
         if (creation.isDone() && !creation.isCompletedExceptionally()) {
             return accepted(command, handler, creation.join());
         }
-        CompletableFuture<CommandHandle> answer = new CompletableFuture<>();
-        creation.whenComplete((created, error) -> {
-            if (error != null) {
-                storeFailures.increment();
-                rejected.increment();
-                releaseRoom(request);
-                answer.completeExceptionally(
-                        new CommandRejectedException(Code.STORE_FAILED, "the command could not be recorded: " + error.getMessage(), error));
-            } else {
-                accepted(command, handler, created).whenComplete((handle, refusal) -> {
-                    if (refusal != null) {
-                        answer.completeExceptionally(refusal);
-                    } else {
-                        answer.complete(handle);
-                    }
-                });
-            }
-        });
-        return answer;
+        return creation.handle((created, error) -> error == null
+                        ? accepted(command, handler, created)
+                        : CompletableFuture.<CommandHandle>failedFuture(notRecorded(command, error)))
+                .thenCompose(answer -> answer);
+    }
+
+    private CompletableFuture<CommandStore.Creation> create(LiveCommand command) {
+        try {
+            return store.create(command);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private CommandRejectedException notRecorded(LiveCommand command, Throwable error) {
+        storeFailures.increment();
+        rejected.increment();
+        forget(command);
+        return new CommandRejectedException(
+                Code.STORE_FAILED, "the command could not be recorded: " + error.getMessage(), error);
+    }
+
+    /** Undoes what a submit has begun for a command that was not recorded. */
+    private void forget(LiveCommand command) {
+        promises.remove(command.tag);
+        releaseRoom(command.request);
     }
 
     /** Takes room for one command, or refuses. */
     private Handler admit(CommandRequest request) throws CommandRejectedException {
         if (shutdown) {
-            throw new CommandRejectedException(Code.SHUTTING_DOWN, "no new commands are accepted: the manager is shutting down");
+            throw shuttingDown();
         }
         int size = request.payload().length;
         if (size > maxPayloadBytes) {
@@ -158,23 +177,37 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         Handler handler = registry.get(request.target().commandId());
         if (handler == null) {
             throw new CommandRejectedException(
-                    Code.UNKNOWN_COMMAND, "nothing is registered here that handles commands to '" + request.target() + "'");
+                    Code.UNKNOWN_COMMAND,
+                    "nothing is registered here that handles commands to '" + request.target() + "'");
         }
         if (handler instanceof QueueingHandler queueing) {
             queueing.admit(request);
         }
-        if (open.incrementAndGet() > maxOpen) {
-            open.decrementAndGet();
-            throw new CommandRejectedException(
-                    Code.CAPACITY, "as many commands are open as may be (" + maxOpen + "); try again when some have ended");
-        }
-        if (openBytes.addAndGet(size) > maxOpenBytes) {
+        int openWithThis = open.incrementAndGet();
+        long bytesWithThis = openBytes.addAndGet(size);
+        if (shutdown || openWithThis > maxOpen || bytesWithThis > maxOpenBytes) {
             releaseRoom(request);
-            throw new CommandRejectedException(
-                    Code.CAPACITY,
-                    "the payloads of open commands take as many bytes as they may (" + maxOpenBytes + "); try again when some have ended");
+            throw noRoom(openWithThis);
         }
         return handler;
+    }
+
+    private CommandRejectedException noRoom(int openWithThis) {
+        // looked at again with the room taken: a shutdown that has seen no open command must not be followed by one
+        if (shutdown) {
+            return shuttingDown();
+        }
+        return new CommandRejectedException(
+                Code.CAPACITY,
+                openWithThis > maxOpen
+                        ? "as many commands are open as may be (" + maxOpen + "); try again when some have ended"
+                        : "the payloads of open commands take as many bytes as they may (" + maxOpenBytes
+                                + "); try again when some have ended");
+    }
+
+    private static CommandRejectedException shuttingDown() {
+        return new CommandRejectedException(
+                Code.SHUTTING_DOWN, "no new commands are accepted: the manager is shutting down");
     }
 
     private void releaseRoom(CommandRequest request) {
@@ -184,32 +217,45 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
     }
 
-    private CompletableFuture<CommandHandle> accepted(LiveCommand command, Handler handler, CommandStore.Creation creation) {
+    private CompletableFuture<CommandHandle> accepted(
+            LiveCommand command, Handler handler, CommandStore.Creation creation) {
         if (creation.existing().isPresent()) {
-            CommandRecord earlier = creation.existing().get();
-            releaseRoom(command.request);
-            if (!earlier.request().isSameAs(command.request)) {
-                rejected.increment();
-                return CompletableFuture.failedFuture(new CommandRejectedException(
-                        Code.IDEMPOTENCY_CONFLICT,
-                        "the idempotency key was used for another request, command " + earlier.id() + "; use a new key"));
-            }
-            return CompletableFuture.completedFuture(new RepeatedHandle(earlier, live(earlier.id(), earlier.tag())));
+            forget(command);
+            return repeated(command.request, creation.existing().get());
         }
         accepted.increment();
-        promises.put(command);
         synchronized (command) {
-            command.deadlineNanos = ticker.getAsLong() + command.request.ttl().toNanos();
-            deadlines.schedule(command, command.deadlineNanos);
-            announce(command, 1, Type.PENDING);
+            command.recorded = true;
+            // it may have been found in the store and cancelled by now
+            if (!command.status.isTerminal()) {
+                command.deadlineNanos =
+                        ticker.getAsLong() + command.request.ttl().toNanos();
+                deadlines.schedule(command, command.deadlineNanos);
+            }
         }
         deliver(command);
-        dispatch(command, handler);
-        if (shutdown) {
-            // accepted while shutdownNow was under way, so that it may not have seen this one
+        if (shutdownNow) {
+            // which passed over this one if it was not recorded then
             endByShutdown(command);
+        } else {
+            dispatch(command, handler);
         }
         return CompletableFuture.completedFuture(command);
+    }
+
+    private CompletableFuture<CommandHandle> repeated(CommandRequest request, CommandRecord earlier) {
+        if (!earlier.request().isSameAs(request)) {
+            rejected.increment();
+            return CompletableFuture.failedFuture(new CommandRejectedException(
+                    Code.IDEMPOTENCY_CONFLICT,
+                    "the idempotency key was used for another request, command " + earlier.id() + "; use a new key"));
+        }
+        LiveCommand live = live(earlier.id(), earlier.tag());
+        if (live != null || earlier.status().isTerminal()) {
+            return CompletableFuture.completedFuture(new RepeatedHandle(earlier, live));
+        }
+        // it ended after the store had looked
+        return store.find(earlier.id()).thenApply(now -> new RepeatedHandle(now.orElse(earlier), null));
     }
 
     @SuppressWarnings("IllegalCatch")
@@ -255,19 +301,19 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         if (command.sentAtMillis == 0) {
             recordSent(command);
-            command.deadlineNanos = ticker.getAsLong() + command.request.timeout().toNanos();
-            // a later deadline is left to the wheel, which looks again when the earlier one fires
-            if (command.deadlineNanos - command.wheelNanos < 0) {
-                deadlines.cancel(command);
-                deadlines.schedule(command, command.deadlineNanos);
-            }
         }
         return true;
     }
 
     private void recordSent(LiveCommand command) {
         command.sentAtMillis = clock.millis();
-        changed(command, CommandStatus.PENDING, Type.SENT);
+        changed(command, CommandStatus.PENDING, CommandEvent.Type.SENT, command.sentAtMillis);
+        command.deadlineNanos = ticker.getAsLong() + command.request.timeout().toNanos();
+        // a later deadline is left to the wheel, which looks again when the earlier one fires
+        if (command.deadlineNanos - command.wheelNanos < 0) {
+            deadlines.cancel(command);
+            deadlines.schedule(command, command.deadlineNanos);
+        }
     }
 
     @Override
@@ -278,6 +324,10 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
+            if (command.status.isTerminal()) {
+                dropped.increment();
+                return;
+            }
             recordStart(command);
         }
         deliver(command);
@@ -285,31 +335,48 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private void recordStart(LiveCommand command) {
         if (command.status == CommandStatus.PENDING) {
+            if (command.sentAtMillis == 0) {
+                recordSent(command);
+            }
             command.status = CommandStatus.EXECUTING;
             command.startedAtMillis = clock.millis();
-            changed(command, CommandStatus.PENDING, Type.EXECUTING);
+            changed(command, CommandStatus.PENDING, CommandEvent.Type.EXECUTING, command.startedAtMillis);
         }
     }
 
     /** Records a change that is not the end, with the next sequence number. The command's lock is held. */
-    private void changed(LiveCommand command, CommandStatus from, Type type) {
-        int sequence = ++command.lastSequence;
-        watchForFailure(store.update(command, from), command);
-        announce(command, sequence, type);
+    private void changed(LiveCommand command, CommandStatus from, CommandEvent.Type type, long atMillis) {
+        command.lastSequence++;
+        watchForFailure(update(command, from), command);
+        announce(command, command.lastSequence, type, atMillis);
+    }
+
+    private CompletableFuture<Boolean> update(LiveCommand command, CommandStatus from) {
+        try {
+            return store.update(command, from);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     @Override
     public void progress(long tag, double fraction, String message) {
         double bounded = fraction >= 0 ? Math.min(fraction, 1) : -1;
-        append(tag, Type.PROGRESS, null, null, bounded, message);
+        append(tag, CommandEvent.Type.PROGRESS, null, null, bounded, message);
     }
 
     @Override
     public void output(long tag, String channel, byte[] data) {
-        append(tag, Type.OUTPUT, channel, data, -1, "");
+        append(tag, CommandEvent.Type.OUTPUT, channel, data, -1, "");
     }
 
-    private void append(long tag, Type type, @Nullable String channel, byte @Nullable [] data, double fraction, String message) {
+    private void append(
+            long tag,
+            CommandEvent.Type type,
+            @Nullable String channel,
+            byte @Nullable [] data,
+            double fraction,
+            String message) {
         LiveCommand command = promises.get(tag);
         if (command == null) {
             dropped.increment();
@@ -327,49 +394,69 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private void appendEvent(
-            LiveCommand command, Type type, @Nullable String channel, byte @Nullable [] data, double fraction, String message) {
+            LiveCommand command,
+            CommandEvent.Type type,
+            @Nullable String channel,
+            byte @Nullable [] data,
+            double fraction,
+            String message) {
         CommandEvent event = new CommandEvent(
-                command.lastSequence + 1L, type, Instant.ofEpochMilli(clock.millis()), channel, data, fraction, message);
-        watchForFailure(store.append(command, event), command);
+                command.lastSequence + 1L,
+                type,
+                Instant.ofEpochMilli(clock.millis()),
+                channel,
+                data,
+                fraction,
+                message);
         command.lastSequence++;
+        watchForFailure(append(command, event), command);
         announce(command, event);
+    }
+
+    private CompletableFuture<Boolean> append(LiveCommand command, CommandEvent event) {
+        try {
+            return store.append(command, event);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     @Override
     public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
         LiveCommand command = promises.get(tag);
-        if (command == null) {
+        if (command == null || !end(command, data, error)) {
             dropped.increment();
-            return;
-        }
-        if (error instanceof CommandException failure) {
-            end(command, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
-        } else if (error != null) {
-            end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
-        } else {
-            complete(command, data);
         }
     }
 
-    private void complete(LiveCommand command, @Nullable Object data) {
+    private boolean end(LiveCommand command, @Nullable Object data, @Nullable Throwable error) {
+        if (error instanceof CommandException failure) {
+            return end(command, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
+        }
+        if (error != null) {
+            return end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
+        }
+        return complete(command, data);
+    }
+
+    private boolean complete(LiveCommand command, @Nullable Object data) {
         byte[] result;
         if (data == null) {
-            result = new byte[0];
+            result = NO_BYTES;
         } else if (data instanceof byte[] bytes) {
             result = bytes;
         } else if (data instanceof CharSequence text) {
             result = text.toString().getBytes(StandardCharsets.UTF_8);
         } else {
-            String problem = "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
-            end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
-            return;
+            String problem =
+                    "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
+            return end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
         }
         if (result.length > maxPayloadBytes) {
             String problem = "the result has " + result.length + " bytes; the most is " + maxPayloadBytes;
-            end(command, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
-        } else {
-            end(command, CommandStatus.COMPLETED, Reason.OK, null, result);
+            return end(command, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
         }
+        return end(command, CommandStatus.COMPLETED, Reason.OK, null, result);
     }
 
     private static CommandStatus statusOf(Reason reason) {
@@ -377,8 +464,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             case OK -> CommandStatus.COMPLETED;
             case EXECUTION_TIMEOUT, QUEUE_TIMEOUT -> CommandStatus.TIMEOUT;
             case CANCELLED_BEFORE_START, CANCELLED_WHILE_RUNNING -> CommandStatus.CANCELLED;
-            case EXECUTOR_ERROR, AGENT_UNREACHABLE, REJECTED_BY_AGENT, UNKNOWN_COMMAND, PAYLOAD_TOO_LARGE, LOST, SHUTDOWN ->
-                CommandStatus.FAILED;
+            case EXECUTOR_ERROR,
+                    AGENT_UNREACHABLE,
+                    REJECTED_BY_AGENT,
+                    UNKNOWN_COMMAND,
+                    PAYLOAD_TOO_LARGE,
+                    LOST,
+                    SHUTDOWN -> CommandStatus.FAILED;
         };
     }
 
@@ -387,19 +479,23 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         return message == null || message.isBlank() ? error.getClass().getName() : message;
     }
 
-    /** Ends the command unless it has ended: the one place where a command gets its outcome. */
+    /**
+     * Ends the command unless it has ended: the one place where a command gets its outcome.
+     *
+     * @return false if it had ended
+     */
     private boolean end(
-            LiveCommand command, CommandStatus status, Reason reason, @Nullable String message, byte @Nullable [] result) {
+            LiveCommand command,
+            CommandStatus status,
+            Reason reason,
+            @Nullable String message,
+            byte @Nullable [] result) {
         CompletableFuture<Boolean> written;
         synchronized (command) {
             if (command.status.isTerminal()) {
-                dropped.increment();
                 return false;
             }
             if (status == CommandStatus.COMPLETED) {
-                if (command.sentAtMillis == 0) {
-                    recordSent(command);
-                }
                 recordStart(command);
             }
             CommandStatus from = command.status;
@@ -409,12 +505,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             command.result = result;
             command.endedAtMillis = clock.millis();
             command.lastSequence++;
-            written = store.update(command, from);
-            if (isObserved(command)) {
-                announce(command, EventLog.terminal(command, command.lastSequence));
-            }
+            written = update(command, from);
         }
-        promises.remove(command.tag);
         deadlines.cancel(command);
         countOf(status).increment();
         if (written.isDone()) {
@@ -425,12 +517,20 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         return true;
     }
 
+    /** Lets everybody see the end, once it is written. If that failed it is shown all the same: it is what happened. */
     private void publish(LiveCommand command, CompletableFuture<Boolean> written) {
         watchForFailure(written, command);
         releaseRoom(command.request);
-        Consumer<? super CommandHandle> action = command.publish();
+        List<Consumer<? super CommandHandle>> actions;
+        synchronized (command) {
+            if (isObserved(command)) {
+                announce(command, EventLog.terminal(command, command.lastSequence));
+            }
+            actions = command.publish();
+        }
+        promises.remove(command.tag);
         deliver(command);
-        if (action != null) {
+        for (Consumer<? super CommandHandle> action : actions) {
             runEndAction(action, command);
         }
     }
@@ -461,7 +561,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     void runEndAction(Consumer<? super CommandHandle> action, CommandHandle handle) {
         try {
             action.accept(handle);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             LOG.error("an end action of {} failed", handle, e);
         }
     }
@@ -470,9 +570,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         return !listeners.isEmpty() || command.observers != null;
     }
 
-    private void announce(LiveCommand command, int sequence, Type type) {
+    private void announce(LiveCommand command, int sequence, CommandEvent.Type type, long atMillis) {
         if (isObserved(command)) {
-            announce(command, CommandEvent.of(sequence, type, Instant.ofEpochMilli(clock.millis()), ""));
+            announce(command, CommandEvent.of(sequence, type, Instant.ofEpochMilli(atMillis), ""));
         }
     }
 
@@ -515,7 +615,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private static void tell(CommandListener listener, LiveCommand command, CommandEvent event) {
         try {
             listener.onEvent(command, event);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             LOG.error("a listener failed on event {} of {}", event.sequence(), command, e);
         }
     }
@@ -524,7 +624,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private static void wake(Runnable watcher, LiveCommand command) {
         try {
             watcher.run();
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             LOG.error("a watcher of {} failed", command, e);
         }
     }
@@ -593,49 +693,49 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             LiveCommand command = live(id, record.tag());
             if (command == null) {
                 // it ended between the two looks, or is another manager's
-                return store.find(id).thenApply(now -> now.map(ended -> new CancelResult(Outcome.ALREADY_ENDED, ended)));
+                return store.find(id)
+                        .thenApply(now -> now.map(ended -> new CancelResult(Outcome.ALREADY_ENDED, ended)));
             }
             return cancel(command).thenApply(Optional::of);
         });
     }
 
     private CompletableFuture<CancelResult> cancel(LiveCommand command) {
-        boolean mayHaveBegun;
+        boolean handedOver;
         synchronized (command) {
             if (command.status.isTerminal()) {
                 return command.completion().thenApply(record -> new CancelResult(Outcome.ALREADY_ENDED, record));
             }
             if (!command.cancelRequested) {
                 command.cancelRequested = true;
-                appendEvent(command, Type.CANCEL_REQUESTED, null, null, -1, "");
+                appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, null, null, -1, "");
             }
-            mayHaveBegun = command.sentAtMillis != 0;
+            handedOver = command.sentAtMillis != 0;
+            if (command.cancelCause == null) {
+                // from here on it cannot be handed over any more
+                command.cancelCause = CancelCause.REQUESTED;
+            }
         }
         deliver(command);
-        if (!mayHaveBegun) {
-            endBeforeHandOver(command);
-        }
         runCancelAction(command, CancelCause.REQUESTED);
-        return command.completion().thenApply(record -> new CancelResult(outcomeOf(record), record));
-    }
-
-    /** Ends a command that nobody has been given yet; if it is handed over at this moment, it is left to its handler. */
-    private void endBeforeHandOver(LiveCommand command) {
-        synchronized (command) {
-            if (command.sentAtMillis != 0 || command.status.isTerminal()) {
-                return;
-            }
-            // so that a hand-over after this finds it ended, while the end itself is recorded below
-            command.cancelCause = CancelCause.REQUESTED;
+        if (!handedOver) {
+            end(
+                    command,
+                    CommandStatus.CANCELLED,
+                    Reason.CANCELLED_BEFORE_START,
+                    "cancelled before it was handed over",
+                    null);
         }
-        end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, "cancelled before it was handed over", null);
+        return command.completion().thenApply(record -> new CancelResult(outcomeOf(record), record));
     }
 
     private static Outcome outcomeOf(CommandRecord record) {
         if (record.reason() == Reason.CANCELLED_BEFORE_START) {
             return Outcome.CANCELLED_BEFORE_START;
         }
-        return record.reason() == Reason.CANCELLED_WHILE_RUNNING ? Outcome.CANCELLED_WHILE_RUNNING : Outcome.ENDED_OTHERWISE;
+        return record.reason() == Reason.CANCELLED_WHILE_RUNNING
+                ? Outcome.CANCELLED_WHILE_RUNNING
+                : Outcome.ENDED_OTHERWISE;
     }
 
     @SuppressWarnings("IllegalCatch")
@@ -644,7 +744,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         if (action != null) {
             try {
                 action.accept(cause);
-            } catch (RuntimeException e) {
+            } catch (Throwable e) {
                 LOG.error("the cancel action of {} failed", command, e);
             }
         }
@@ -659,7 +759,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (++ticks % PURGE_EVERY_TICKS == 0) {
                 store.purge();
             }
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             // the next tick must come
             LOG.error("deadline check failed", e);
         }
@@ -677,22 +777,18 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         // the handler may know better what became of it than that its time is over
         runCancelAction(command, CancelCause.DEADLINE);
-        boolean started;
-        boolean ended;
+        boolean handedOver;
         synchronized (command) {
-            started = command.status == CommandStatus.EXECUTING;
-            ended = command.status.isTerminal();
+            handedOver = command.sentAtMillis != 0;
         }
-        if (!ended) {
-            end(
-                    command,
-                    CommandStatus.TIMEOUT,
-                    started ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
-                    started
-                            ? "no outcome within the timeout of " + command.request.timeout()
-                            : "not started within its time; ttl " + command.request.ttl() + ", timeout " + command.request.timeout(),
-                    null);
-        }
+        end(
+                command,
+                CommandStatus.TIMEOUT,
+                handedOver ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
+                handedOver
+                        ? "no outcome within the timeout of " + command.request.timeout()
+                        : "not handed over within its ttl of " + command.request.ttl(),
+                null);
     }
 
     /** Counts, at this moment. */
@@ -720,24 +816,30 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     /** Refuses new commands and ends those that are open: as cancelled if they have not begun, otherwise as failed, since nobody waits for them any more. */
     public void shutdownNow() {
+        shutdownNow = true;
         shutdown();
         promises.snapshot().forEach(this::endByShutdown);
     }
 
     private void endByShutdown(LiveCommand command) {
-        runCancelAction(command, CancelCause.SHUTDOWN);
-        boolean begun;
         synchronized (command) {
-            begun = command.sentAtMillis != 0;
+            if (!command.recorded || command.status.isTerminal()) {
+                return;
+            }
         }
-        if (promises.get(command.tag) != null) {
-            end(
-                    command,
-                    begun ? CommandStatus.FAILED : CommandStatus.CANCELLED,
-                    Reason.SHUTDOWN,
-                    begun ? "the server stopped before an outcome was known" : "the server stopped before it was handed over",
-                    null);
+        runCancelAction(command, CancelCause.SHUTDOWN);
+        boolean handedOver;
+        synchronized (command) {
+            handedOver = command.sentAtMillis != 0;
         }
+        end(
+                command,
+                handedOver ? CommandStatus.FAILED : CommandStatus.CANCELLED,
+                Reason.SHUTDOWN,
+                handedOver
+                        ? "the server stopped before an outcome was known"
+                        : "the server stopped before it was handed over",
+                null);
     }
 
     /**
@@ -783,7 +885,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     /** What a submit with a known idempotency key gets. */
-    private static final class RepeatedHandle implements CommandHandle {
+    private final class RepeatedHandle implements CommandHandle {
         private final CommandRecord found;
         private final @Nullable LiveCommand live;
 
@@ -815,7 +917,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         @Override
         public void whenEnded(Consumer<? super CommandHandle> action) {
             if (live == null) {
-                action.accept(this);
+                runEndAction(action, this);
             } else {
                 live.whenEnded(action);
             }
@@ -899,8 +1001,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
          */
         public CommandManager build() {
             if (maxOpen < 1 || maxPayloadBytes < 1 || maxOpenBytes < 1) {
-                throw new IllegalArgumentException("maxOpen " + maxOpen + ", maxPayloadBytes " + maxPayloadBytes + " and maxOpenBytes "
-                        + maxOpenBytes + " must all be at least 1");
+                throw new IllegalArgumentException("maxOpen " + maxOpen + ", maxPayloadBytes " + maxPayloadBytes
+                        + " and maxOpenBytes " + maxOpenBytes + " must all be at least 1");
             }
             return new CommandManager(this);
         }

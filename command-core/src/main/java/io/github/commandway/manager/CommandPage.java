@@ -9,4 +9,5 @@ import org.jspecify.annotations.Nullable;
  * @param records newest first
  * @param nextCursor where the next page begins, or null if this is the last
  */
-public record CommandPage(List<CommandRecord> records, @Nullable String nextCursor) {}
+public record CommandPage(
+        List<CommandRecord> records, @Nullable String nextCursor) {}

@@ -11,7 +11,10 @@ import org.jspecify.annotations.Nullable;
  * @param cursor where the page before ended ({@link CommandPage#nextCursor()}), or null to begin
  */
 public record CommandQuery(
-        @Nullable Target target, @Nullable CommandStatus status, int limit, @Nullable String cursor) {
+        @Nullable Target target,
+        @Nullable CommandStatus status,
+        int limit,
+        @Nullable String cursor) {
     /** The most records on one page. */
     public static final int MAX_LIMIT = 1_000;
 

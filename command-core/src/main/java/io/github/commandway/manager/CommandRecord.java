@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param lastSequence the sequence number of its newest event, from 1
  * @param tag under which its completion is awaited here; 0 if it is not
  */
-@SuppressWarnings("ArrayRecordComponent") // copying each result would cost more than the warning is worth; documented above
+@SuppressWarnings(
+        "ArrayRecordComponent") // copying each result would cost more than the warning is worth; documented above
 public record CommandRecord(
         RecordId id,
         CommandRequest request,

@@ -108,14 +108,16 @@ public final class CommandRequest {
 
     private static String requireText(String what, String value) {
         if (value.isBlank() || value.length() > MAX_TEXT || value.chars().anyMatch(Character::isISOControl)) {
-            throw new IllegalArgumentException(what + " must have 1 to " + MAX_TEXT + " characters and no control characters");
+            throw new IllegalArgumentException(
+                    what + " must have 1 to " + MAX_TEXT + " characters and no control characters");
         }
         return value;
     }
 
     private static Duration requireWithin(String what, Duration value, Duration least) {
         if (value.compareTo(least) < 0 || value.compareTo(MAX_DURATION) > 0) {
-            throw new IllegalArgumentException(what + " must be from " + least + " to " + MAX_DURATION + ", but is " + value);
+            throw new IllegalArgumentException(
+                    what + " must be from " + least + " to " + MAX_DURATION + ", but is " + value);
         }
         return value;
     }

@@ -1,6 +1,5 @@
 package io.github.commandway.manager;
 
-import io.github.commandway.manager.CommandEvent.Type;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -33,7 +32,8 @@ final class EventLog {
         CommandEvent first = events.peekFirst();
         if (first != null && first.sequence() > after + 1) {
             long missing = first.sequence() - 1;
-            page.add(CommandEvent.of(missing, Type.GAP, first.at(), "events up to " + missing + " are not kept any more"));
+            page.add(CommandEvent.of(
+                    missing, CommandEvent.Type.GAP, first.at(), "events up to " + missing + " are not kept any more"));
         }
         for (CommandEvent event : events) {
             if (page.size() >= limit) {
@@ -49,13 +49,15 @@ final class EventLog {
     /** The events of a command whose bare life is all that has happened, told from its times. */
     static EventLog ofBareLife(LiveCommand command) {
         EventLog log = new EventLog();
-        log.add(CommandEvent.of(1, Type.PENDING, Instant.ofEpochMilli(command.createdAtMillis), ""));
+        log.add(CommandEvent.of(1, CommandEvent.Type.PENDING, Instant.ofEpochMilli(command.createdAtMillis), ""));
         int sequence = 1;
         if (command.sentAtMillis != 0) {
-            log.add(CommandEvent.of(++sequence, Type.SENT, Instant.ofEpochMilli(command.sentAtMillis), ""));
+            log.add(CommandEvent.of(
+                    ++sequence, CommandEvent.Type.SENT, Instant.ofEpochMilli(command.sentAtMillis), ""));
         }
         if (command.startedAtMillis != 0) {
-            log.add(CommandEvent.of(++sequence, Type.EXECUTING, Instant.ofEpochMilli(command.startedAtMillis), ""));
+            log.add(CommandEvent.of(
+                    ++sequence, CommandEvent.Type.EXECUTING, Instant.ofEpochMilli(command.startedAtMillis), ""));
         }
         if (command.status.isTerminal()) {
             log.add(terminal(command, ++sequence));
@@ -67,11 +69,19 @@ final class EventLog {
         String reason = command.reason == null ? "" : command.reason.code();
         String text = command.message == null ? reason : reason + ": " + command.message;
         return new CommandEvent(
-                sequence, Type.of(command.status), Instant.ofEpochMilli(command.endedAtMillis), null, command.result, -1, text);
+                sequence,
+                CommandEvent.Type.of(command.status),
+                Instant.ofEpochMilli(command.endedAtMillis),
+                null,
+                command.result,
+                -1,
+                text);
     }
 
     private static long sizeOf(CommandEvent event) {
         byte[] data = event.data();
-        return EVENT_OVERHEAD + event.message().length() + (data == null || event.type().isTerminal() ? 0 : data.length);
+        return EVENT_OVERHEAD
+                + event.message().length()
+                + (data == null || event.type().isTerminal() ? 0 : data.length);
     }
 }

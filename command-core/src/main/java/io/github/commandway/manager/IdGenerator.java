@@ -21,7 +21,8 @@ public interface IdGenerator {
         AtomicLong last = new AtomicLong();
         return () -> {
             long bits = random.getAsLong();
-            // starting each millisecond in the lower half of the counter leaves room for 2,048 more before it runs into the next one
+            // starting each millisecond in the lower half of the counter leaves room for 2,048 more before it runs into
+            // the next one
             long candidate = clock.millis() << 12 | (bits & 0x7FF);
             long position = last.updateAndGet(previous -> Math.max(previous + 1, candidate));
             long high = (position & ~0xFFFL) << 4 | 0x7000L | (position & 0xFFF);

@@ -19,9 +19,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keeps records in memory: as safe as the process is. The rows are the manager's own commands, so a change needs no writing.
  *
- * <p>An ended record is kept for the retention time (default 30 min), one with an idempotency key for at least 24 h; but never more than
- * {@code maxEnded} of either kind (default 100,000), nor more than {@code maxEndedBytes} of payloads, results and output (default 256 MiB): then
- * the oldest without a key go first, and while those with a key alone are too many, new commands with a key are refused.
+ * <p>An ended record is kept for the retention time (default 30 min), one with an idempotency key for at least 24 h; but not more than
+ * {@code maxEnded} of either kind (default 100,000), nor more than {@code maxEndedBytes} of payloads, results and output of either kind (default
+ * 256 MiB). When that is reached, the oldest without a key make room, while new commands with a key are refused, since a key must not be
+ * forgotten early.
  */
 public final class InMemoryCommandStore implements CommandStore {
     /** How long an ended record is kept: 30 minutes. */
@@ -33,7 +34,7 @@ public final class InMemoryCommandStore implements CommandStore {
     /** How many ended records are kept at most: 100,000, and as many again with an idempotency key. */
     public static final int DEFAULT_MAX_ENDED = 100_000;
 
-    /** How many bytes the ended records hold at most: 256 MiB. */
+    /** How many bytes the ended records hold at most: 256 MiB, and as many again with an idempotency key. */
     public static final long DEFAULT_MAX_ENDED_BYTES = 256L << 20;
 
     private static final int STRIPES = 16;
@@ -50,12 +51,11 @@ public final class InMemoryCommandStore implements CommandStore {
     private final List<Object2ObjectHashMap<RecordId, LiveCommand>> stripes = new ArrayList<>(STRIPES);
     private final Map<Key, LiveCommand> keyed = new ConcurrentHashMap<>();
 
-    /** Guards the three fields below. */
+    /** Guards the two fields below. */
     private final Object endedLock = new Object();
 
-    private final Deque<LiveCommand> ended = new ArrayDeque<>();
-    private final Deque<LiveCommand> endedKeyed = new ArrayDeque<>();
-    private long endedBytes;
+    private final Ended ended = new Ended();
+    private final Ended endedKeyed = new Ended();
 
     /** A store with the default bounds. */
     public InMemoryCommandStore(Clock clock) {
@@ -69,8 +69,8 @@ public final class InMemoryCommandStore implements CommandStore {
      */
     public InMemoryCommandStore(Clock clock, Duration retention, int maxEnded, long maxEndedBytes) {
         if (retention.isNegative() || maxEnded < 1 || maxEndedBytes < 1) {
-            throw new IllegalArgumentException("retention " + retention + ", maxEnded " + maxEnded + " and maxEndedBytes " + maxEndedBytes
-                    + " must not be negative, and the two bounds at least 1");
+            throw new IllegalArgumentException("retention " + retention + ", maxEnded " + maxEnded
+                    + " and maxEndedBytes " + maxEndedBytes + " must not be negative, and the two bounds at least 1");
         }
         this.clock = clock;
         this.retentionMillis = retention.toMillis();
@@ -85,29 +85,49 @@ public final class InMemoryCommandStore implements CommandStore {
     @Override
     public CompletableFuture<Creation> create(RecordedCommand command) {
         LiveCommand row = (LiveCommand) command;
-        String key = row.request.idempotencyKey();
-        if (key != null) {
-            LiveCommand earlier = claimKey(new Key(row.request.principal(), key), row);
-            if (earlier != null) {
-                return CompletableFuture.completedFuture(Creation.existing(earlier.record()));
-            }
-            if (keyed.size() > 2 * maxEnded) {
-                keyed.remove(new Key(row.request.principal(), key), row);
-                return CompletableFuture.failedFuture(new IllegalStateException(
-                        "idempotency keys of the last 24 hours fill the memory that is set aside for them; use a durable store"));
-            }
-        }
-        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
-        synchronized (stripe) {
-            if (stripe.putIfAbsent(row.id, row) != null) {
-                return CompletableFuture.failedFuture(new IllegalStateException("the id generator made " + row.id + " twice"));
-            }
-        }
-        return CREATED;
+        Key key = Key.of(row);
+        return key == null ? createUnlessPresent(row) : createUnlessKeyPresent(row, key);
     }
 
-    private @Nullable LiveCommand claimKey(Key key, LiveCommand row) {
-        return keyed.putIfAbsent(key, row);
+    private CompletableFuture<Creation> createUnlessPresent(LiveCommand row) {
+        return insert(row) ? CREATED : idMadeTwice(row);
+    }
+
+    private CompletableFuture<Creation> createUnlessKeyPresent(LiveCommand row, Key key) {
+        LiveCommand holder = keyed.get(key);
+        if (holder == null) {
+            if (isFullOfKeys()) {
+                return CompletableFuture.failedFuture(
+                        new IllegalStateException(
+                                "idempotency keys of the last 24 hours fill the memory that is set aside for them; use a durable store"));
+            }
+            // the row goes in while the key is held: nobody is shown a record that is then not kept
+            holder = keyed.computeIfAbsent(key, absent -> insert(row) ? row : null);
+            if (holder == null) {
+                return idMadeTwice(row);
+            }
+        }
+        return holder == row ? CREATED : CompletableFuture.completedFuture(Creation.existing(holder.record()));
+    }
+
+    private boolean isFullOfKeys() {
+        if (keyed.size() >= maxEnded) {
+            return true;
+        }
+        synchronized (endedLock) {
+            return endedKeyed.bytes >= maxEndedBytes;
+        }
+    }
+
+    private boolean insert(LiveCommand row) {
+        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
+        synchronized (stripe) {
+            return stripe.putIfAbsent(row.id, row) == null;
+        }
+    }
+
+    private static CompletableFuture<Creation> idMadeTwice(LiveCommand row) {
+        return CompletableFuture.failedFuture(new IllegalStateException("the id generator made " + row.id + " twice"));
     }
 
     @Override
@@ -119,9 +139,12 @@ public final class InMemoryCommandStore implements CommandStore {
         }
         if (row.status.isTerminal()) {
             synchronized (endedLock) {
-                (row.request.idempotencyKey() == null ? ended : endedKeyed).addLast(row);
-                endedBytes += row.bytes();
-                shrink();
+                if (row.request.idempotencyKey() == null) {
+                    ended.add(row);
+                    shrink();
+                } else {
+                    endedKeyed.add(row);
+                }
             }
         }
         return WRITTEN;
@@ -190,7 +213,8 @@ public final class InMemoryCommandStore implements CommandStore {
         CommandStatus status = query.status();
         Target target = query.target();
         // reading the status without the row's lock may see an old one, which is as true as a list can be
-        return (status == null || row.status == status) && (target == null || row.request.target().equals(target));
+        return (status == null || row.status == status)
+                && (target == null || row.request.target().equals(target));
     }
 
     @Override
@@ -209,31 +233,30 @@ public final class InMemoryCommandStore implements CommandStore {
     public void purge() {
         long now = clock.millis();
         synchronized (endedLock) {
-            while (!ended.isEmpty() && ended.getFirst().endedAtMillis + retentionMillis <= now) {
-                remove(ended.removeFirst());
+            while (ended.isOldestFrom(now - retentionMillis)) {
+                remove(ended.takeOldest());
             }
-            while (!endedKeyed.isEmpty() && endedKeyed.getFirst().endedAtMillis + keyRetentionMillis <= now) {
-                remove(endedKeyed.removeFirst());
+            while (endedKeyed.isOldestFrom(now - keyRetentionMillis)) {
+                remove(endedKeyed.takeOldest());
             }
         }
     }
 
     /** Called with {@link #endedLock} held. */
     private void shrink() {
-        while (!ended.isEmpty() && (ended.size() > maxEnded || endedBytes > maxEndedBytes)) {
-            remove(ended.removeFirst());
+        while (ended.rows.size() > maxEnded || ended.bytes > maxEndedBytes) {
+            remove(ended.takeOldest());
         }
     }
 
     private void remove(LiveCommand row) {
-        endedBytes -= row.bytes();
         Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
         synchronized (stripe) {
             stripe.remove(row.id);
         }
-        String key = row.request.idempotencyKey();
+        Key key = Key.of(row);
         if (key != null) {
-            keyed.remove(new Key(row.request.principal(), key), row);
+            keyed.remove(key, row);
         }
     }
 
@@ -263,7 +286,34 @@ public final class InMemoryCommandStore implements CommandStore {
         return stripes.get(id.hashCode() >>> 28);
     }
 
-    private record Key(@Nullable String principal, String key) {}
+    private record Key(@Nullable String principal, String key) {
+        static @Nullable Key of(LiveCommand row) {
+            String key = row.request.idempotencyKey();
+            return key == null ? null : new Key(row.request.principal(), key);
+        }
+    }
+
+    /** Ended rows in the order of their ends. */
+    private static final class Ended {
+        final Deque<LiveCommand> rows = new ArrayDeque<>();
+        long bytes;
+
+        void add(LiveCommand row) {
+            rows.addLast(row);
+            bytes += row.bytes();
+        }
+
+        boolean isOldestFrom(long millis) {
+            LiveCommand oldest = rows.peekFirst();
+            return oldest != null && oldest.endedAtMillis <= millis;
+        }
+
+        LiveCommand takeOldest() {
+            LiveCommand oldest = rows.removeFirst();
+            bytes -= oldest.bytes();
+            return oldest;
+        }
+    }
 
     /** The place of a row in the list: those created before it come after it. */
     private record Cursor(long createdAtMillis, @Nullable RecordId id) {
@@ -278,7 +328,8 @@ public final class InMemoryCommandStore implements CommandStore {
             int dot = text.indexOf('.');
             Optional<RecordId> id = RecordId.parse(text.substring(dot + 1));
             if (dot < 1 || dot > 18 || id.isEmpty() || !text.chars().limit(dot).allMatch(c -> c >= '0' && c <= '9')) {
-                throw new IllegalArgumentException("'" + text + "' is not a cursor; use the next_cursor of the page before");
+                throw new IllegalArgumentException(
+                        "'" + text + "' is not a cursor; use the next_cursor of the page before");
             }
             return new Cursor(Long.parseLong(text, 0, dot, 10), id.get());
         }

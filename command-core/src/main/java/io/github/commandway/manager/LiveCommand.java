@@ -26,8 +26,11 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     final long createdAtMillis;
 
     CommandStatus status = CommandStatus.PENDING;
+
     @Nullable Reason reason;
+
     @Nullable String message;
+
     byte @Nullable [] result;
     long sentAtMillis;
     long startedAtMillis;
@@ -35,11 +38,14 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     long deadlineNanos;
     int attempt = 1;
     int lastSequence = 1;
+    boolean recorded;
     boolean cancelRequested;
     boolean published;
+
     @Nullable CancelCause cancelCause;
+
     private @Nullable Consumer<CancelCause> cancelAction;
-    private @Nullable Consumer<? super CommandHandle> endAction;
+    private List<Consumer<? super CommandHandle>> endActions = List.of();
 
     /** Only there once somebody listens or watches. */
     @Nullable Observers observers;
@@ -49,7 +55,9 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     long wheelNanos;
     int wheelSpoke = NOT_IN_WHEEL;
+
     @Nullable LiveCommand wheelPrevious;
+
     @Nullable LiveCommand wheelNext;
 
     LiveCommand(CommandManager manager, RecordId id, CommandRequest request, long tag, long createdAtMillis) {
@@ -137,24 +145,25 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     public void whenEnded(Consumer<? super CommandHandle> action) {
         synchronized (this) {
             if (!published) {
-                Consumer<? super CommandHandle> earlier = endAction;
-                endAction = earlier == null ? action : handle -> {
-                    manager.runEndAction(earlier, this);
-                    manager.runEndAction(action, this);
-                };
+                if (endActions.isEmpty()) {
+                    endActions = List.of(action);
+                } else {
+                    endActions = new ArrayList<>(endActions);
+                    endActions.add(action);
+                }
                 return;
             }
         }
         manager.runEndAction(action, this);
     }
 
-    /** Marks the end as visible and returns what is to be called now, if anything. */
-    synchronized @Nullable Consumer<? super CommandHandle> publish() {
+    /** Marks the end as visible and returns what is to be called now. */
+    synchronized List<Consumer<? super CommandHandle>> publish() {
         published = true;
         cancelAction = null;
-        Consumer<? super CommandHandle> action = endAction;
-        endAction = null;
-        return action;
+        List<Consumer<? super CommandHandle>> actions = endActions;
+        endActions = List.of();
+        return actions;
     }
 
     /** Marks the command as not wanted and returns what ends the work, if anything does. Only the first cause counts. */
@@ -177,8 +186,12 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     /** How many bytes the record holds beyond its own size. */
     long bytes() {
         byte[] bytes = result;
+        String text = message;
         EventLog events = log;
-        return (long) request.payload().length + (bytes == null ? 0 : bytes.length) + (events == null ? 0 : events.bytes());
+        return (long) request.payload().length
+                + (bytes == null ? 0 : bytes.length)
+                + (text == null ? 0 : text.length())
+                + (events == null ? 0 : events.bytes());
     }
 
     private static @Nullable Instant instantOrNull(long millis) {

@@ -24,8 +24,7 @@ final class PromiseTable {
         }
     }
 
-    @Nullable
-    LiveCommand get(long tag) {
+    @Nullable LiveCommand get(long tag) {
         Long2ObjectHashMap<LiveCommand> stripe = stripeOf(tag);
         synchronized (stripe) {
             return stripe.get(tag);

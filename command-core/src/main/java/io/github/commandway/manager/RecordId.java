@@ -50,7 +50,9 @@ public final class RecordId implements Comparable<RecordId> {
     }
 
     private static Optional<RecordId> parseTimestamp(String text) {
-        if (text.length() < TIMESTAMP_DIGITS + 2 || text.length() > TIMESTAMP_DIGITS + 19 || text.charAt(TIMESTAMP_DIGITS) != '-') {
+        if (text.length() < TIMESTAMP_DIGITS + 2
+                || text.length() > TIMESTAMP_DIGITS + 19
+                || text.charAt(TIMESTAMP_DIGITS) != '-') {
             return Optional.empty();
         }
         for (int i = 0; i < text.length(); i++) {
@@ -59,8 +61,11 @@ public final class RecordId implements Comparable<RecordId> {
                 return Optional.empty();
             }
         }
-        return Optional.of(ofTimestamp(
-                Long.parseLong(text, 0, TIMESTAMP_DIGITS, 10), Long.parseLong(text, TIMESTAMP_DIGITS + 1, text.length(), 10)));
+        RecordId parsed = ofTimestamp(
+                Long.parseLong(text, 0, TIMESTAMP_DIGITS, 10),
+                Long.parseLong(text, TIMESTAMP_DIGITS + 1, text.length(), 10));
+        // one id has one text form: no zeros in front
+        return parsed.toString().equals(text) ? Optional.of(parsed) : Optional.empty();
     }
 
     /** The upper half: of the UUID, or the timestamp. */

@@ -17,8 +17,8 @@ public sealed interface Target {
         /** Checks the id. */
         public Agent {
             if (!isValidId(id)) {
-                throw new IllegalArgumentException(
-                        "agent id '" + id + "' must have 1 to 128 characters: a letter or digit, then letters, digits, . _ : -");
+                throw new IllegalArgumentException("agent id '" + id
+                        + "' must have 1 to 128 characters: a letter or digit, then letters, digits, . _ : -");
             }
         }
 
@@ -77,7 +77,8 @@ public sealed interface Target {
         /** Checks the id. */
         public Local {
             if (commandId < 0 || commandId > CommandIds.MAX_ID) {
-                throw new IllegalArgumentException("command id " + commandId + " is not within 0.." + CommandIds.MAX_ID);
+                throw new IllegalArgumentException(
+                        "command id " + commandId + " is not within 0.." + CommandIds.MAX_ID);
             }
         }
 
@@ -116,8 +117,9 @@ public sealed interface Target {
             case "queue" -> new Queue(name);
             case "tool" -> new Tool(name);
             case "local" -> new Local(parseCommandId(text, name));
-            default -> throw new IllegalArgumentException("target '" + text
-                    + "' is none of agent:<id>, group:<selector>, queue:<name>, tool:<name>, local:<command id>");
+            default ->
+                throw new IllegalArgumentException("target '" + text
+                        + "' is none of agent:<id>, group:<selector>, queue:<name>, tool:<name>, local:<command id>");
         };
     }
 
