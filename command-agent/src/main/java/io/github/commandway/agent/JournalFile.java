@@ -215,7 +215,7 @@ final class JournalFile implements AutoCloseable {
                     || source.getInt(start - Integer.BYTES) != checksumOf(source, start, size)) {
                 Path kept = path.resolveSibling(path.getFileName() + ".damaged");
                 Files.copy(path, kept, StandardCopyOption.REPLACE_EXISTING);
-                LOG.warn("{} is damaged at byte {}; what came after it is lost, a copy is kept as {}", path, start, kept);
+                LOG.warn("{} is damaged at byte {}; what came after it is lost, a copy is kept as {}", path, start - PREFIX_BYTES, kept);
                 return;
             }
             apply(source.slice(start, size), entries);
