@@ -388,6 +388,7 @@ class JoinTokensTest {
         JoinToken kept = tokens.create(Terms.forAnyAgent());
         X509Certificate certificate =
                 tokens.redeem(kept.text(), "a", request.der()).get(0);
+        other.list(); // from here on it must notice that the file it knows was replaced
         int largest = 0;
         for (int i = 0; i < 1200; i++) {
             JoinToken token = tokens.create(Terms.forAnyAgent().withLifetime(Duration.ofMillis(1)));

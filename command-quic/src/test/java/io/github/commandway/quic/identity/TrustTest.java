@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.math.BigInteger;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.security.PrivateKey;
 import java.security.SecureRandom;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.util.Date;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -23,6 +26,16 @@ import javax.net.ssl.SSLServerSocket;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509ExtendedTrustManager;
+import org.bouncycastle.asn1.x500.X500Name;
+import org.bouncycastle.asn1.x509.BasicConstraints;
+import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
+import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.asn1.x509.GeneralName;
+import org.bouncycastle.asn1.x509.GeneralNames;
+import org.bouncycastle.asn1.x509.KeyPurposeId;
+import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
+import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
+import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -132,6 +145,49 @@ class TrustTest {
         Identity longLived = authority.issueServer(List.of(), Duration.ofDays(36_500));
         clock.advance(Duration.ofDays(3654));
         assertRefused(pinned(), chain(longLived), "validity check failed");
+    }
+
+    @Test
+    void authorityIsRefusedAfterItsTimeEvenIfItSignedForLonger() throws Exception {
+        X509Certificate forever = signed(Duration.ofDays(36_500), "commandway", false);
+        X509Certificate[] chain = {forever, authority.certificate()};
+        pinned().checkServerTrusted(chain, "ECDHE_ECDSA");
+        clock.advance(Duration.ofDays(3654));
+        assertThatThrownBy(() -> pinned().checkServerTrusted(chain, "ECDHE_ECDSA"))
+                .isInstanceOf(CertificateException.class);
+    }
+
+    @Test
+    void serverWithoutTheConstantNameIsRefused() throws Exception {
+        X509Certificate[] chain = {signed(DAY, "commandway.example.org", false), authority.certificate()};
+        assertRefused(pinned(), chain, "does not have the DNS name commandway");
+        assertRefused(agent.trustManager(clock), chain, "does not have the DNS name commandway");
+    }
+
+    @Test
+    void anotherAuthoritysCertificateIsNoServers() throws Exception {
+        X509Certificate[] chain = {signed(DAY, "commandway", true), authority.certificate()};
+        assertRefused(pinned(), chain, "as its own");
+    }
+
+    /** A server certificate by the real authority that it would not issue itself. */
+    private X509Certificate signed(Duration validity, String dnsName, boolean isAuthority) throws Exception {
+        var builder = new JcaX509v3CertificateBuilder(
+                authority.certificate(),
+                BigInteger.TWO,
+                Date.from(clock.instant()),
+                Date.from(clock.instant().plus(validity)),
+                new X500Name("CN=x"),
+                Keys.generate(random).getPublic());
+        builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(isAuthority));
+        builder.addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(KeyPurposeId.id_kp_serverAuth));
+        builder.addExtension(
+                Extension.subjectAlternativeName,
+                false,
+                new GeneralNames(new GeneralName(GeneralName.dNSName, dnsName)));
+        PrivateKey key = Pem.readKey(root.resolve("data/ca-key.pem"));
+        return new JcaX509CertificateConverter()
+                .getCertificate(builder.build(new JcaContentSignerBuilder(Keys.SIGNATURE_ALGORITHM).build(key)));
     }
 
     @Test
