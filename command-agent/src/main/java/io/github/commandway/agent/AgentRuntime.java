@@ -51,8 +51,8 @@ import org.slf4j.LoggerFactory;
  * An agent: stays connected to a server, executes the commands that come, each at most once, and reports what came of them, also across a
  * lost connection and, with a data directory, across a restart.
  *
- * <p>Commands go through a {@link Registry}, as on the server: those with a type to the host's {@link CommandExecutor}, in worker threads; others to the {@link Handler}s
- * that the builder was given. All methods are safe for use by many threads.
+ * <p>Commands go through a {@link Registry}, as on the server; its one handler here has the host's {@link CommandExecutor} execute them in worker
+ * threads. All methods are safe for use by many threads.
  */
 public final class AgentRuntime implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AgentRuntime.class);
@@ -94,7 +94,6 @@ public final class AgentRuntime implements AutoCloseable {
             ownWorkers = null;
         }
         registry.register("agent", CommandIds.AGENT_EXECUTE, new ExecutorHandler(builder.executor, workers));
-        builder.handlers.forEach((commandId, handler) -> registry.register("host", commandId, handler));
         registry.freeze();
         Path directory = builder.dataDirectory;
         journal = directory == null
@@ -235,9 +234,7 @@ public final class AgentRuntime implements AutoCloseable {
             return;
         }
         try {
-            if (handler instanceof ExecutorHandler || receiver.handOver(execution.tag())) {
-                handler.handle(execution, execution, execution.tag(), receiver);
-            }
+            handler.handle(execution, execution, execution.tag(), receiver);
         } catch (Throwable e) {
             LOG.warn("handler of {} threw", execution, e);
             receiver.completeYield(execution.tag(), null, e);
@@ -440,7 +437,6 @@ public final class AgentRuntime implements AutoCloseable {
      */
     public static final class Builder {
         private final CommandExecutor executor;
-        private final Map<Integer, Handler> handlers = new HashMap<>();
         private List<ServerAddress> servers = List.of();
         private @Nullable Identity identity;
         private String version = "";
@@ -529,12 +525,6 @@ public final class AgentRuntime implements AutoCloseable {
         /** Sets the folder for the journal, so that commands run once and outcomes are kept also when the process ends. */
         public Builder dataDirectory(Path dataDirectory) {
             this.dataDirectory = dataDirectory;
-            return this;
-        }
-
-        /** Adds a handler of its own for commands of this id, 256 or above. */
-        public Builder handler(int commandId, Handler handler) {
-            handlers.put(commandId, handler);
             return this;
         }
 
