@@ -2,6 +2,7 @@ package io.github.commandway.quic;
 
 import io.github.commandway.manager.RecordId;
 import java.time.Instant;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** A command that a server has given to this agent. Immutable to its user; belongs to the {@link AgentLink} that delivered it. */
@@ -16,6 +17,23 @@ public final class Assignment {
     private final @Nullable String principal;
     private final @Nullable String traceParent;
 
+    /** The server instance for which the tag is valid. */
+    final long serverInstance;
+
+    private final AtomicReference<Stage> stage = new AtomicReference<>(Stage.GIVEN);
+    private final AtomicReference<@Nullable ProgressReport> progress = new AtomicReference<>();
+    private volatile boolean finished;
+    private @Nullable OutputFlow output;
+
+    /** What the server knows, or is about to be told, of the beginning. */
+    private enum Stage {
+        GIVEN,
+        /** Has begun; the link reports it at its next look. */
+        BEGUN,
+        /** Had not begun when the link looked: whoever begins it reports it. */
+        LOOKED_AT
+    }
+
     Assignment(
             RecordId id,
             long tag,
@@ -25,7 +43,8 @@ public final class Assignment {
             Instant deadline,
             int attempt,
             @Nullable String principal,
-            @Nullable String traceParent) {
+            @Nullable String traceParent,
+            long serverInstance) {
         this.id = id;
         this.tag = tag;
         this.commandId = commandId;
@@ -35,6 +54,7 @@ public final class Assignment {
         this.attempt = attempt;
         this.principal = principal;
         this.traceParent = traceParent;
+        this.serverInstance = serverInstance;
     }
 
     /** The id of the command's record on the server. */
@@ -81,6 +101,49 @@ public final class Assignment {
     public @Nullable String traceParent() {
         return traceParent;
     }
+
+    /** Marks it as begun. Whether the caller has to report that. */
+    boolean begin() {
+        return !stage.compareAndSet(Stage.GIVEN, Stage.BEGUN) && stage.get() == Stage.LOOKED_AT;
+    }
+
+    /** The link's one look, some time after it gave the assignment away. Whether it has begun, and this has to be reported. */
+    boolean lookWhetherBegun() {
+        return !stage.compareAndSet(Stage.GIVEN, Stage.LOOKED_AT);
+    }
+
+    void finish() {
+        finished = true;
+    }
+
+    boolean isFinished() {
+        return finished;
+    }
+
+    /** Sets the newest progress; whether none was waiting to be sent. */
+    boolean putProgress(ProgressReport report) {
+        return progress.getAndSet(report) == null;
+    }
+
+    @Nullable ProgressReport takeProgress() {
+        return progress.getAndSet(null);
+    }
+
+    synchronized OutputFlow output() {
+        OutputFlow flow = output;
+        if (flow == null) {
+            flow = new OutputFlow();
+            output = flow;
+        }
+        return flow;
+    }
+
+    void outputSent(int bytes) {
+        output().sent(bytes);
+    }
+
+    /** How far an execution is. */
+    record ProgressReport(double fraction, String message) {}
 
     @Override
     public String toString() {

@@ -6,6 +6,16 @@ import io.github.commandway.manager.RecordId;
  * A command that an agent has when it connects.
  *
  * @param id its record
- * @param finished whether its outcome is known, and waits to be acknowledged; otherwise it is still to be executed or being executed
+ * @param state how far it is
  */
-public record Holding(RecordId id, boolean finished) {}
+public record Holding(RecordId id, State state) {
+    /** How far a command is that an agent has. */
+    public enum State {
+        /** It waits to be executed. */
+        WAITING,
+        /** It is being executed. */
+        RUNNING,
+        /** Its outcome is known, and waits to be acknowledged. */
+        FINISHED
+    }
+}

@@ -1,0 +1,7 @@
+package io.github.commandway.quic;
+
+final class QuicTransportTest extends AgentTransportContract {
+    QuicTransportTest() {
+        super(Transport.QUIC);
+    }
+}
