@@ -18,4 +18,6 @@ module io.github.commandway.http {
     requires reactor.netty.http;
     requires tools.jackson.databind;
     requires transitive org.jspecify;
+
+    exports io.github.commandway.http;
 }

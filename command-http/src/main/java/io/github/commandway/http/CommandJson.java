@@ -1,0 +1,133 @@
+package io.github.commandway.http;
+
+import io.github.commandway.manager.CommandEvent;
+import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.Target;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Commands and their events as JSON members. What is not there is left out. */
+final class CommandJson {
+    private CommandJson() {}
+
+    /** How many bytes of payloads and results one answer with many of them may still carry. */
+    static final class Room {
+        private long left;
+
+        Room(long bytes) {
+            left = bytes;
+        }
+
+        private boolean take(int bytes) {
+            if (bytes > left) {
+                return false;
+            }
+            left -= bytes;
+            return true;
+        }
+    }
+
+    static Map<String, Object> command(CommandRecord record) {
+        return command(record, new Room(Long.MAX_VALUE));
+    }
+
+    /** A command; payload and result are left out and named in {@code omitted} when there is no room for them. */
+    static Map<String, Object> command(CommandRecord record, Room room) {
+        CommandRequest request = record.request();
+        Map<String, Object> json = new LinkedHashMap<>();
+        List<String> omitted = new ArrayList<>(2);
+        json.put("command_id", record.id().toString());
+        if (request.target() instanceof Target.Agent agent) {
+            json.put("client_id", agent.id());
+        } else {
+            json.put("target", request.target().toString());
+        }
+        json.put("command_type", request.type());
+        putContent(json, "payload", request.payload(), room, omitted);
+        json.put("status", record.status().code());
+        putContent(json, "result", record.result(), room, omitted);
+        putIfPresent(json, "error", record.message());
+        putIfPresent(
+                json, "reason", record.reason() == null ? null : record.reason().code());
+        json.put("created_at", record.createdAt().toString());
+        putIfPresent(json, "sent_at", record.sentAt());
+        putIfPresent(json, "started_at", record.startedAt());
+        putIfPresent(json, "completed_at", record.endedAt());
+        json.put("timeout", request.timeout().toNanos());
+        json.put("ttl", request.ttl().toNanos());
+        json.put("attempt", record.attempt());
+        json.put("cancel_requested", record.cancelRequested());
+        if (!omitted.isEmpty()) {
+            json.put("omitted", omitted);
+        }
+        return json;
+    }
+
+    /** What became of a command in an answer about many. */
+    static Map<String, Object> result(String clientId, CommandRecord record, Room room) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        List<String> omitted = new ArrayList<>(1);
+        json.put("client_id", clientId);
+        json.put("command_id", record.id().toString());
+        json.put("status", record.status().code());
+        putContent(json, "result", record.result(), room, omitted);
+        putIfPresent(json, "error", record.message());
+        putIfPresent(
+                json, "reason", record.reason() == null ? null : record.reason().code());
+        if (!omitted.isEmpty()) {
+            json.put("omitted", omitted);
+        }
+        return json;
+    }
+
+    static Map<String, Object> event(CommandEvent event, Room room) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        List<String> omitted = new ArrayList<>(1);
+        json.put("sequence", event.sequence());
+        json.put("type", event.type().code());
+        json.put("at", event.at().toString());
+        putIfPresent(json, "channel", event.channel());
+        if (event.fraction() >= 0) {
+            json.put("fraction", event.fraction());
+        }
+        if (!event.message().isEmpty()) {
+            json.put("message", event.message());
+        }
+        byte[] data = event.data();
+        if (event.type() == CommandEvent.Type.OUTPUT && data != null) {
+            if (room.take(data.length)) {
+                json.put("data", Json.text(data));
+            } else {
+                omitted.add("data");
+            }
+        } else {
+            putContent(json, "result", data, room, omitted);
+        }
+        if (!omitted.isEmpty()) {
+            json.put("omitted", omitted);
+        }
+        return json;
+    }
+
+    private static void putContent(
+            Map<String, Object> json, String name, byte @Nullable [] content, Room room, List<String> omitted) {
+        if (content == null || content.length == 0) {
+            return;
+        }
+        if (room.take(content.length)) {
+            json.put(name, Json.content(content));
+        } else {
+            omitted.add(name);
+        }
+    }
+
+    private static void putIfPresent(Map<String, Object> json, String name, @Nullable Object value) {
+        if (value != null) {
+            json.put(name, value.toString());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+package io.github.commandway.http;
+
+import io.github.commandway.directory.AgentDirectory;
+import io.github.commandway.dispatch.Reason;
+import io.github.commandway.manager.CommandEvent;
+import io.github.commandway.manager.CommandListener;
+import io.github.commandway.manager.CommandManager;
+import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.ManagerStats;
+import io.github.commandway.manager.RecordedCommand;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Counts what becomes of commands, for {@code GET /metrics}. To count outcomes by reason and to measure durations it has to be a listener of
+ * the manager too:
+ *
+ * <pre>{@code
+ * CommandMetrics metrics = new CommandMetrics();
+ * CommandManager manager = CommandManager.builder(registry).listener(metrics).build();
+ * HttpFacade facade = HttpFacade.builder(manager, agents).metrics(metrics).build();
+ * }</pre>
+ *
+ * <p>Safe for use by many threads.
+ */
+public final class CommandMetrics implements CommandListener {
+    private static final Duration[] BUCKETS = {
+        Duration.ofMillis(1),
+        Duration.ofMillis(5),
+        Duration.ofMillis(10),
+        Duration.ofMillis(50),
+        Duration.ofMillis(100),
+        Duration.ofMillis(500),
+        Duration.ofSeconds(1),
+        Duration.ofSeconds(5),
+        Duration.ofSeconds(10),
+        Duration.ofSeconds(30),
+        Duration.ofSeconds(60),
+        Duration.ofSeconds(300),
+        Duration.ofSeconds(1800),
+    };
+
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final Timer duration = timer("commandway.command.duration", "From acceptance to the end of a command");
+    private final Timer wait = timer("commandway.command.wait", "From acceptance of a command to its start");
+
+    /** Creates metrics that have counted nothing. */
+    public CommandMetrics() {}
+
+    @Override
+    public void onEvent(RecordedCommand command, CommandEvent event) {
+        if (!event.type().isTerminal()) {
+            return;
+        }
+        CommandRecord record = command.record();
+        Reason reason = record.reason();
+        registry.counter(
+                        "commandway.commands.ended",
+                        "status",
+                        record.status().code(),
+                        "reason",
+                        reason == null ? "" : reason.code())
+                .increment();
+        record(duration, record.createdAt(), record.endedAt());
+        record(wait, record.createdAt(), record.startedAt());
+    }
+
+    private static void record(Timer timer, Instant from, @Nullable Instant to) {
+        if (to != null) {
+            timer.record(Duration.between(from, to));
+        }
+    }
+
+    void bind(CommandManager manager, AgentDirectory agents) {
+        Gauge.builder("commandway.agents.connected", agents, AgentDirectory::connectedCount)
+                .description("Agents that are connected")
+                .register(registry);
+        Gauge.builder("commandway.agents.known", agents, AgentDirectory::knownCount)
+                .description("Agents that were ever seen")
+                .register(registry);
+        Gauge.builder("commandway.commands.open", manager, m -> m.stats().open())
+                .description("Commands that have not ended")
+                .register(registry);
+        Gauge.builder("commandway.commands.records", manager, m -> m.stats().records())
+                .description("Records that are kept")
+                .register(registry);
+        counter(manager, "commandway.commands.accepted", "Commands that were recorded", ManagerStats::accepted);
+        counter(manager, "commandway.commands.rejected", "Commands that were refused", ManagerStats::rejected);
+        counter(manager, "commandway.completions.dropped", "Outcomes that came too late", ManagerStats::dropped);
+        counter(
+                manager,
+                "commandway.store.failures",
+                "Writes that the store could not do",
+                ManagerStats::storeFailures);
+    }
+
+    private void counter(
+            CommandManager manager, String name, String description, ToDoubleFunction<ManagerStats> value) {
+        FunctionCounter.builder(name, manager, m -> value.applyAsDouble(m.stats()))
+                .description(description)
+                .register(registry);
+    }
+
+    void bindSlots(Slots streams, Slots waiting) {
+        Gauge.builder("commandway.http.streams", streams, Slots::taken)
+                .description("Event streams that are open")
+                .register(registry);
+        Gauge.builder("commandway.http.waiting", waiting, Slots::taken)
+                .description("Requests that wait for something to end")
+                .register(registry);
+    }
+
+    void countRequest(String method, String route, int status) {
+        registry.counter(
+                        "commandway.http.requests",
+                        "method",
+                        method,
+                        "route",
+                        route,
+                        "status",
+                        Integer.toString(status))
+                .increment();
+    }
+
+    /** Counts a problem that a request ended in: the manager's refusals by their code, and all others. */
+    void countProblem(String code) {
+        registry.counter("commandway.http.problems", "code", code).increment();
+    }
+
+    String scrape() {
+        return registry.scrape();
+    }
+
+    private Timer timer(String name, String description) {
+        return Timer.builder(name)
+                .description(description)
+                .serviceLevelObjectives(BUCKETS)
+                .register(registry);
+    }
+}

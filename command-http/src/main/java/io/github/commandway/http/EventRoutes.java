@@ -1,0 +1,172 @@
+package io.github.commandway.http;
+
+import static io.github.commandway.http.Ends.monoOf;
+
+import io.github.commandway.manager.CommandEvent;
+import io.github.commandway.manager.CommandManager;
+import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.RecordId;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.MonoSink;
+
+/** The events of one command as server-sent events. */
+final class EventRoutes {
+    static final Duration KEEP_ALIVE = Duration.ofSeconds(15);
+
+    private static final int PAGE = 16;
+    private static final int EVENT_CONTENT_BYTES = 1 << 20;
+    private static final String AFTER = "after";
+    private static final String LAST_EVENT_ID = "Last-Event-ID";
+
+    private final CommandManager manager;
+    private final Ends ends;
+
+    EventRoutes(CommandManager manager, Ends ends) {
+        this.manager = manager;
+        this.ends = ends;
+    }
+
+    List<Route> routes() {
+        return List.of(Route.get(
+                        "/api/command/{id}/events",
+                        "The events of a command as they happen, until it has ended; resumes behind Last-Event-ID. 204 if nothing is left.")
+                .query(Field.optional(
+                        AFTER,
+                        Field.Kind.SEQUENCE,
+                        "Only events after this sequence number; the header Last-Event-ID comes first."))
+                .answers(200, Schemas.EVENTS, 204, Schemas.NOTHING)
+                .refuses(400, 404, 503)
+                .handledBy(this::events));
+    }
+
+    private Mono<Reply> events(Call call) {
+        RecordId id = CommandRoutes.recordId(call);
+        long after = after(call);
+        return monoOf(manager.find(id))
+                .flatMap(Mono::justOrEmpty)
+                .switchIfEmpty(Mono.error(() -> Problem.commandUnknown(id.toString())))
+                .map(record -> events(record, after));
+    }
+
+    private static long after(Call call) {
+        String header = call.header(LAST_EVENT_ID);
+        if (header == null) {
+            Long parameter = call.query().number(AFTER);
+            return parameter == null ? 0 : parameter;
+        }
+        Long number = RequestReader.parseNumber(header, 0, Long.MAX_VALUE);
+        if (number == null) {
+            throw Problem.badRequest(
+                            "invalid_header", LAST_EVENT_ID + " must be the id of an event: a whole number from 0")
+                    .at(LAST_EVENT_ID);
+        }
+        return number;
+    }
+
+    private Reply events(CommandRecord record, long after) {
+        if (after > record.lastSequence()) {
+            throw Problem.badRequest(
+                            "invalid_position",
+                            "there is no event " + after + " yet; the newest one is " + record.lastSequence())
+                    .at(AFTER);
+        }
+        return record.status().isTerminal() && after == record.lastSequence()
+                ? Reply.empty(204)
+                : new Reply.Events(out -> write(record.id(), after, out));
+    }
+
+    private Mono<Void> write(RecordId id, long after, Reply.EventWriter out) {
+        Wakeup wakeup = new Wakeup();
+        return Mono.usingWhen(
+                monoOf(manager.watch(id, wakeup::signal)),
+                watch -> {
+                    Pump pump = new Pump(id, after, out, watch.isPresent() ? wakeup : null);
+                    return Mono.defer(pump::step)
+                            .repeat()
+                            .takeUntil(ended -> ended)
+                            .then();
+                },
+                watch -> Mono.fromRunnable(() -> watch.ifPresent(CommandManager.Watch::close)));
+    }
+
+    /** Reads a page of events, writes it, and only when it has left for the socket goes on: what a slow reader has not read stays in the store. */
+    private final class Pump {
+        private final RecordId id;
+        private final Reply.EventWriter out;
+        private final @Nullable Wakeup wakeup;
+        private volatile long position;
+
+        Pump(RecordId id, long after, Reply.EventWriter out, @Nullable Wakeup wakeup) {
+            this.id = id;
+            this.position = after;
+            this.out = out;
+            this.wakeup = wakeup;
+        }
+
+        /** One step; true if it was the last. */
+        Mono<Boolean> step() {
+            return monoOf(manager.events(id, position, PAGE)).flatMap(events -> {
+                if (!events.isEmpty()) {
+                    return write(events);
+                }
+                return wakeup == null ? Mono.just(true) : await(wakeup);
+            });
+        }
+
+        private Mono<Boolean> write(List<CommandEvent> events) {
+            StringBuilder text = new StringBuilder();
+            for (CommandEvent event : events) {
+                CommandJson.Room room = new CommandJson.Room(EVENT_CONTENT_BYTES);
+                text.append(Reply.event(event.sequence(), event.type().code(), CommandJson.event(event, room)));
+            }
+            CommandEvent last = events.get(events.size() - 1);
+            position = last.sequence();
+            return out.write(text.toString()).thenReturn(last.type().isTerminal());
+        }
+
+        private Mono<Boolean> await(Wakeup wakeup) {
+            Mono<Boolean> changed = ends.onWorker(wakeup.await()).thenReturn(false);
+            Mono<Boolean> keepAlive = ends.delay(KEEP_ALIVE)
+                    .then(Mono.defer(
+                            () -> out.write(Reply.comment("keep-alive")).thenReturn(false)));
+            Mono<Boolean> closing = ends.closing()
+                    .then(Mono.defer(() ->
+                            out.write(Reply.comment("the server is stopping")).thenReturn(true)));
+            return Mono.firstWithSignal(changed, keepAlive, closing);
+        }
+    }
+
+    /** Passes "something has changed" from any thread to one waiter; changes that come while nobody waits are remembered as one. */
+    private static final class Wakeup {
+        private boolean signalled;
+        private @Nullable MonoSink<Void> waiter;
+
+        void signal() {
+            MonoSink<Void> woken;
+            synchronized (this) {
+                woken = waiter;
+                waiter = null;
+                signalled = woken == null;
+            }
+            if (woken != null) {
+                woken.success();
+            }
+        }
+
+        Mono<Void> await() {
+            return Mono.create(sink -> {
+                synchronized (this) {
+                    if (!signalled) {
+                        waiter = sink;
+                        return;
+                    }
+                    signalled = false;
+                }
+                sink.success();
+            });
+        }
+    }
+}

@@ -1,0 +1,61 @@
+package io.github.commandway.http;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.util.RawValue;
+
+/** Writes JSON, and shows bytes of unknown content in it. */
+final class Json {
+    private static final JsonMapper MAPPER = JsonMapper.builder().build();
+    private static final JsonFactory FACTORY = new JsonFactory();
+
+    private Json() {}
+
+    static String write(Map<String, ?> value) {
+        return MAPPER.writeValueAsString(value);
+    }
+
+    /** The UTF-8 form; half a surrogate pair, which has none, becomes a question mark. */
+    static byte[] bytes(Map<String, ?> value) {
+        return write(value).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Bytes as what they are: JSON if they are JSON, otherwise a string if they are UTF-8, otherwise {@code {"base64": ...}}. */
+    static Object content(byte[] bytes) {
+        Object text = text(bytes);
+        return text instanceof String string && isJson(string) ? new RawValue(string) : text;
+    }
+
+    /** Bytes as a string if they are UTF-8, otherwise {@code {"base64": ...}}. */
+    static Object text(byte[] bytes) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException notText) {
+            return Map.of("base64", Base64.getEncoder().encodeToString(bytes));
+        }
+    }
+
+    private static boolean isJson(String text) {
+        try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), text)) {
+            if (parser.nextToken() == null) {
+                return false;
+            }
+            parser.skipChildren();
+            parser.finishToken();
+            return parser.nextToken() == null;
+        } catch (JacksonException notJson) {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package io.github.commandway.http;
+
+import java.time.Clock;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import reactor.core.publisher.Mono;
+
+/** The routes for those who operate the server. */
+final class OperationRoutes {
+    private static final String PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
+
+    private final Clock clock;
+    private final Map<String, BooleanSupplier> readinessChecks;
+    private final CommandMetrics metrics;
+    private final BooleanSupplier stopping;
+
+    OperationRoutes(
+            Clock clock,
+            Map<String, BooleanSupplier> readinessChecks,
+            CommandMetrics metrics,
+            BooleanSupplier stopping) {
+        this.clock = clock;
+        this.readinessChecks = readinessChecks;
+        this.metrics = metrics;
+        this.stopping = stopping;
+    }
+
+    List<Route> routes() {
+        return List.of(
+                Route.get("/health", "Whether the process answers at all.")
+                        .withoutCredentials()
+                        .answers(200, "Health")
+                        .handledBy(call -> Mono.just(Reply.json(200, status("ok")))),
+                Route.get("/ready", "Whether the server takes commands now; 503 if not.")
+                        .withoutCredentials()
+                        .answers(200, "Ready", 503, "Ready")
+                        .handledBy(call -> ready()),
+                Route.get("/metrics", "Metrics in Prometheus' text format.")
+                        .answers(200, Schemas.TEXT)
+                        .handledBy(call -> Mono.fromSupplier(() -> Reply.text(PROMETHEUS, metrics.scrape()))));
+    }
+
+    private Mono<Reply> ready() {
+        Map<String, Object> checks = new LinkedHashMap<>();
+        readinessChecks.forEach((name, check) -> checks.put(name, check.getAsBoolean()));
+        boolean ready = !stopping.getAsBoolean() && !checks.containsValue(false);
+        Map<String, Object> json = status(ready ? "ready" : "not_ready");
+        json.put("checks", checks);
+        return Mono.just(Reply.json(ready ? 200 : 503, json));
+    }
+
+    private Map<String, Object> status(String status) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("status", status);
+        json.put("time", clock.instant().toString());
+        return json;
+    }
+}

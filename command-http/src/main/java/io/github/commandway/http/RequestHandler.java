@@ -1,0 +1,280 @@
+package io.github.commandway.http;
+
+import io.github.commandway.manager.CommandRejectedException;
+import io.github.commandway.manager.IdGenerator;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.timeout.ReadTimeoutException;
+import java.io.ByteArrayOutputStream;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Mono;
+import reactor.netty.channel.AbortedException;
+import reactor.netty.http.server.HttpServerRequest;
+import reactor.netty.http.server.HttpServerResponse;
+
+/** Takes every request: checks it, finds its route, reads its body within bounds, and writes what the route answers, or a problem. */
+final class RequestHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
+    private static final String NO_ROUTE = "none";
+
+    private final RouteTable table;
+    private final Access access;
+    private final RequestReader reader;
+    private final int maxBodyBytes;
+    private final long maxHeldBytes;
+    private final AtomicLong heldBytes = new AtomicLong();
+    private final Slots streams;
+    private final CommandMetrics metrics;
+    private final IdGenerator ids;
+
+    RequestHandler(
+            RouteTable table,
+            Access access,
+            RequestReader reader,
+            int maxBodyBytes,
+            long maxHeldBytes,
+            Slots streams,
+            CommandMetrics metrics,
+            IdGenerator ids) {
+        this.table = table;
+        this.access = access;
+        this.reader = reader;
+        this.maxBodyBytes = maxBodyBytes;
+        this.maxHeldBytes = maxHeldBytes;
+        this.streams = streams;
+        this.metrics = metrics;
+        this.ids = ids;
+    }
+
+    Publisher<Void> handle(HttpServerRequest request, HttpServerResponse response) {
+        Exchange exchange = new Exchange(request, response);
+        return Mono.defer(exchange::answer).onErrorResume(exchange::refuse).doFinally(signal -> exchange.release());
+    }
+
+    /** One request and its answer. */
+    private final class Exchange {
+        private final HttpServerRequest request;
+        private final HttpServerResponse response;
+        private final AtomicLong held = new AtomicLong();
+        private String route = NO_ROUTE;
+        private volatile boolean answered;
+
+        Exchange(HttpServerRequest request, HttpServerResponse response) {
+            this.request = request;
+            this.response = response;
+        }
+
+        Mono<Void> answer() {
+            HttpHeaders headers = request.requestHeaders();
+            String target = originForm(request.uri());
+            String path = target.split("[?#]", 2)[0];
+            RouteTable.Match match;
+            @Nullable String principal;
+            try {
+                match = table.match(request.method().name(), path);
+                principal = access.check(headers, match.route().open());
+            } catch (Problem problem) {
+                // whoever may not call is not told what there is
+                access.check(headers, false);
+                throw problem;
+            }
+            Route found = match.route();
+            route = found.path();
+            Values query = query(target, found);
+            boolean streaming = found.answers().containsValue(Schemas.EVENTS);
+            if (streaming && request.method().name().equals("HEAD")) {
+                throw new Problem(
+                                405,
+                                "method_not_allowed",
+                                "a stream of events has no end to tell the length of; use GET")
+                        .header("Allow", "GET");
+            }
+            Mono<Void> work = body(found)
+                    .map(body -> new Call(principal, decode(match.parameters()), query, body, headers))
+                    .flatMap(call -> found.handler().handle(call))
+                    .flatMap(this::send);
+            return streaming ? streams.hold(() -> work) : work;
+        }
+
+        private Mono<Values> body(Route found) {
+            if (!found.method().equals("POST")) {
+                return Mono.just(new Values(Map.of()));
+            }
+            HttpHeaders headers = request.requestHeaders();
+            String declared = headers.get(HttpHeaderNames.CONTENT_LENGTH);
+            boolean empty =
+                    declared == null ? !headers.contains(HttpHeaderNames.TRANSFER_ENCODING) : declared.equals("0");
+            if (!empty || found.body().stream().anyMatch(Field::required)) {
+                requireJson(headers.get(HttpHeaderNames.CONTENT_TYPE));
+            }
+            if (declared != null) {
+                // the codec refuses what is not a number, but not what is too large for one
+                Long length = RequestReader.parseNumber(declared, 0, maxBodyBytes);
+                if (length == null) {
+                    throw tooLarge();
+                }
+            }
+            return request.receive()
+                    .asByteArray()
+                    .collect(ByteArrayOutputStream::new, this::keep)
+                    .map(body -> reader.readBody(body.toByteArray(), found.body()));
+        }
+
+        private void keep(ByteArrayOutputStream body, byte[] chunk) {
+            if (body.size() + chunk.length > maxBodyBytes) {
+                throw tooLarge();
+            }
+            hold(chunk.length);
+            body.writeBytes(chunk);
+        }
+
+        private Problem tooLarge() {
+            return new Problem(
+                            413,
+                            "body_too_large",
+                            "the body has more than the " + maxBodyBytes + " bytes that are allowed")
+                    .header("Connection", "close");
+        }
+
+        private void hold(long bytes) {
+            held.addAndGet(bytes);
+            long all = heldBytes.addAndGet(bytes);
+            // what one request alone needs is allowed, whatever it is
+            if (all > maxHeldBytes && all > held.get()) {
+                throw Problem.busy("requests and answers under way take as many bytes as they may; try again later");
+            }
+        }
+
+        void release() {
+            heldBytes.addAndGet(-held.getAndSet(0));
+        }
+
+        private Mono<Void> send(Reply reply) {
+            if (reply instanceof Reply.Full full) {
+                hold(full.body().length);
+            }
+            return write(reply);
+        }
+
+        private Mono<Void> write(Reply reply) {
+            answered = true;
+            metrics.countRequest(methodTag(), route, reply.status());
+            response.status(reply.status());
+            response.header("X-Content-Type-Options", "nosniff");
+            reply.headers().forEach(response::header);
+            if ("close".equals(reply.headers().get("Connection"))) {
+                response.keepAlive(false);
+            }
+            if (reply instanceof Reply.Full full) {
+                return writeWhole(full);
+            }
+            response.header(HttpHeaderNames.CONTENT_TYPE, Schemas.EVENTS + ";charset=utf-8");
+            response.chunkedTransfer(true);
+            Function<Reply.EventWriter, Mono<Void>> source = ((Reply.Events) reply).source();
+            return response.sendHeaders()
+                    .then()
+                    .then(Mono.defer(() -> source.apply(
+                            text -> response.sendString(Mono.just(text)).then())));
+        }
+
+        private Mono<Void> writeWhole(Reply.Full full) {
+            if (full.contentType() == null) {
+                return response.send();
+            }
+            response.header(HttpHeaderNames.CONTENT_TYPE, full.contentType());
+            response.header(HttpHeaderNames.CONTENT_LENGTH, Integer.toString(full.body().length));
+            response.header(HttpHeaderNames.CACHE_CONTROL, "no-store");
+            return response.sendByteArray(Mono.just(full.body())).then();
+        }
+
+        /** Answers with a problem, unless an answer was begun: then the connection is ended, so that nobody takes the answer for a whole one. */
+        Mono<Void> refuse(Throwable error) {
+            if (answered || AbortedException.isConnectionReset(error)) {
+                if (!AbortedException.isConnectionReset(error)) {
+                    LOG.warn("answer of {} {} broken off", request.method(), route, error);
+                }
+                return Mono.error(error);
+            }
+            Problem problem = problemOf(error);
+            metrics.countProblem(problem.code());
+            return write(Reply.problem(problem));
+        }
+
+        private Problem problemOf(Throwable error) {
+            if (error instanceof Problem problem) {
+                return problem;
+            }
+            if (error instanceof CommandRejectedException refusal) {
+                return Refusals.problemOf(refusal);
+            }
+            if (error instanceof ReadTimeoutException) {
+                return new Problem(408, "request_timeout", "the body did not come in time")
+                        .header("Connection", "close");
+            }
+            String id = ids.next().toString();
+            LOG.error("{} {} failed, error id {}", request.method(), route, id, error);
+            return new Problem(
+                    500, "internal_error", "something went wrong in the server; its log has more under error id " + id);
+        }
+
+        private String methodTag() {
+            String method = request.method().name();
+            return method.equals("GET") || method.equals("POST") || method.equals("HEAD") ? method : "other";
+        }
+    }
+
+    private static void requireJson(@Nullable String contentType) {
+        String type = contentType == null ? "" : contentType.split(";", 2)[0].strip();
+        if (!type.equalsIgnoreCase(Reply.JSON)) {
+            throw new Problem(
+                            415,
+                            "unsupported_media_type",
+                            "the body must be JSON, with Content-Type: application/json"
+                                    + (type.isEmpty() ? "; the header is missing" : ""))
+                    .at("Content-Type");
+        }
+    }
+
+    /** The path and query of a request target, of which a client may also send the absolute form (RFC 9112, section 3.2). */
+    private static String originForm(String target) {
+        int scheme = target.indexOf("://");
+        if (target.startsWith("/") || scheme < 0) {
+            return target;
+        }
+        int slash = target.indexOf('/', scheme + 3);
+        return slash < 0 ? "/" : target.substring(slash);
+    }
+
+    private static Values query(String target, Route route) {
+        Map<String, List<String>> parameters;
+        try {
+            parameters = new QueryStringDecoder(target).parameters();
+        } catch (IllegalArgumentException e) {
+            throw badUrl(e);
+        }
+        return RequestReader.readQuery(parameters, route.query());
+    }
+
+    private static Map<String, String> decode(Map<String, String> parameters) {
+        Map<String, String> decoded = new LinkedHashMap<>();
+        try {
+            parameters.forEach((name, value) -> decoded.put(name, QueryStringDecoder.decodeComponent(value)));
+        } catch (IllegalArgumentException e) {
+            throw badUrl(e);
+        }
+        return decoded;
+    }
+
+    private static Problem badUrl(IllegalArgumentException e) {
+        return Problem.badRequest("malformed_url", "the URL is not percent-encoded as it must be: " + e.getMessage());
+    }
+}

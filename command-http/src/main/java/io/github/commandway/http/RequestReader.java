@@ -1,0 +1,256 @@
+package io.github.commandway.http;
+
+import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.exc.StreamConstraintsException;
+import tools.jackson.core.json.JsonFactory;
+
+/**
+ * Reads bodies and queries by their {@link Field}s, and refuses whatever is not exactly right: unknown and repeated names, wrong types,
+ * malformed JSON. The refusal names the field, the place, and what would be right.
+ */
+final class RequestReader {
+    private static final int MAX_NAME = 1_024;
+    private static final int SHOWN = 40;
+
+    private final JsonFactory json;
+
+    RequestReader(int maxBodyBytes, int maxDepth) {
+        json = JsonFactory.builder()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxNestingDepth(maxDepth)
+                        .maxStringLength(maxBodyBytes)
+                        .maxNameLength(MAX_NAME)
+                        .build())
+                .build();
+    }
+
+    /** Reads a body; no bytes at all count as an empty object if nothing is required. */
+    Values readBody(byte[] body, List<Field> fields) {
+        boolean mayBeEmpty = fields.stream().noneMatch(Field::required);
+        if (body.length == 0 && mayBeEmpty) {
+            return new Values(Map.of());
+        }
+        String text = decode(body);
+        try (JsonParser parser = json.createParser(ObjectReadContext.empty(), text)) {
+            try {
+                return readObject(parser, text, fields);
+            } catch (StreamConstraintsException e) {
+                throw problem("json_limit", parser, e.getOriginalMessage());
+            } catch (JacksonException e) {
+                throw problem(
+                        "malformed_json",
+                        parser,
+                        "the body is not valid JSON: " + e.getOriginalMessage(),
+                        e.getLocation());
+            }
+        }
+    }
+
+    private static String decode(byte[] body) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(body))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw Problem.badRequest("malformed_json", "the body is not valid UTF-8, which JSON must be");
+        }
+    }
+
+    private static Values readObject(JsonParser parser, String text, List<Field> fields) {
+        if (parser.nextToken() != JsonToken.START_OBJECT) {
+            throw problem("invalid_field", parser, "the body must be a JSON object with " + namesOf(fields));
+        }
+        Map<String, Object> values = new HashMap<>();
+        while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
+            Field field = find(fields, parser.currentName());
+            if (field == null) {
+                throw problem(
+                        "unknown_field",
+                        parser,
+                        "there is no field '" + shorten(parser.currentName()) + "'; known are " + namesOf(fields));
+            }
+            parser.nextToken();
+            values.put(field.name(), readValue(parser, text, field));
+        }
+        if (parser.nextToken() != null) {
+            throw problem("malformed_json", parser, "something follows the end of the JSON object");
+        }
+        for (Field field : fields) {
+            if (field.required() && !values.containsKey(field.name())) {
+                throw Problem.badRequest("missing_field", "'" + field.name() + "' is required: " + field.expected())
+                        .at("/" + field.name());
+            }
+        }
+        return new Values(values);
+    }
+
+    private static Object readValue(JsonParser parser, String text, Field field) {
+        return switch (field.kind()) {
+            case TEXT, AGENT_ID -> readText(parser, field);
+            case AGENT_IDS -> readAgentIds(parser, field);
+            case TIMEOUT, TTL -> readDuration(parser, field);
+            case FLAG -> readFlag(parser, field);
+            case ANY -> readAny(parser, text);
+            case LIMIT, SEQUENCE -> throw new IllegalStateException(field.kind() + " is only for queries");
+        };
+    }
+
+    private static String readText(JsonParser parser, Field field) {
+        if (parser.currentToken() != JsonToken.VALUE_STRING || !field.acceptsText(parser.getString())) {
+            throw wrong(parser, field);
+        }
+        return parser.getString();
+    }
+
+    private static List<String> readAgentIds(JsonParser parser, Field field) {
+        if (parser.currentToken() != JsonToken.START_ARRAY) {
+            throw wrong(parser, field);
+        }
+        Set<String> ids = new LinkedHashSet<>();
+        Field item = Field.required(field.name(), Field.Kind.AGENT_ID, "");
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+            if (ids.size() >= Field.MAX_CLIENT_IDS) {
+                throw problem("invalid_field", parser, "at most " + Field.MAX_CLIENT_IDS + " client ids are allowed");
+            }
+            String id = readText(parser, item);
+            if (!ids.add(id)) {
+                throw problem(
+                        "invalid_field",
+                        parser,
+                        "client id '" + id + "' is here twice, and a command would run there twice");
+            }
+        }
+        if (ids.isEmpty()) {
+            throw Problem.badRequest("invalid_field", "'" + field.name() + "' must be " + field.expected())
+                    .at("/" + field.name());
+        }
+        return new ArrayList<>(ids);
+    }
+
+    private static Duration readDuration(JsonParser parser, Field field) {
+        if (!parser.currentToken().isNumeric()) {
+            throw wrong(parser, field);
+        }
+        BigDecimal seconds = parser.getDecimalValue();
+        if (!field.acceptsSeconds(seconds)) {
+            throw wrong(parser, field);
+        }
+        return Field.toDuration(seconds);
+    }
+
+    private static Boolean readFlag(JsonParser parser, Field field) {
+        if (!parser.currentToken().isBoolean()) {
+            throw wrong(parser, field);
+        }
+        return parser.getBooleanValue();
+    }
+
+    private static byte[] readAny(JsonParser parser, String text) {
+        int start = (int) parser.currentTokenLocation().getCharOffset();
+        parser.skipChildren();
+        parser.finishToken();
+        int end = (int) parser.currentLocation().getCharOffset();
+        return text.substring(start, end).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Reads the parameters of a request's URL, decoded already. */
+    static Values readQuery(Map<String, List<String>> parameters, List<Field> fields) {
+        Map<String, Object> values = new HashMap<>();
+        parameters.forEach((name, given) -> {
+            Field field = find(fields, name);
+            if (field == null) {
+                throw Problem.badRequest(
+                                "unknown_parameter",
+                                "there is no query parameter '" + shorten(name) + "' here; "
+                                        + (fields.isEmpty() ? "none is allowed" : "known are " + namesOf(fields)))
+                        .at(shorten(name));
+            }
+            Object value = given.size() == 1 ? parse(given.get(0), field) : null;
+            if (value == null) {
+                throw Problem.badRequest(
+                                "invalid_parameter",
+                                "query parameter '" + name + "' must be given once, as " + field.expected())
+                        .at(name);
+            }
+            values.put(name, value);
+        });
+        return new Values(values);
+    }
+
+    private static @Nullable Object parse(String text, Field field) {
+        return switch (field.kind()) {
+            case TEXT, AGENT_ID -> field.acceptsText(text) ? text : null;
+            case FLAG -> (text.equals("true") || text.equals("false")) ? Boolean.valueOf(text) : null;
+            case LIMIT -> parseNumber(text, 1, 1_000);
+            case SEQUENCE -> parseNumber(text, 0, Long.MAX_VALUE);
+            case AGENT_IDS, TIMEOUT, TTL, ANY -> throw new IllegalStateException(field.kind() + " is only for bodies");
+        };
+    }
+
+    /** The number, or null if the text is none or it is out of bounds. */
+    static @Nullable Long parseNumber(String text, long least, long most) {
+        if (!text.matches("\\d{1,18}")) {
+            return null;
+        }
+        long number = Long.parseLong(text);
+        return number >= least && number <= most ? number : null;
+    }
+
+    private static @Nullable Field find(List<Field> fields, String name) {
+        for (Field field : fields) {
+            if (field.name().equals(name)) {
+                return field;
+            }
+        }
+        return null;
+    }
+
+    private static String namesOf(List<Field> fields) {
+        return fields.isEmpty() ? "no fields" : fields.stream().map(Field::name).collect(Collectors.joining(", "));
+    }
+
+    private static String shorten(String text) {
+        return text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "...";
+    }
+
+    private static Problem wrong(JsonParser parser, Field field) {
+        String got = switch (parser.currentToken()) {
+            case START_OBJECT -> "an object";
+            case START_ARRAY -> "an array";
+            case VALUE_STRING -> "the string \"" + shorten(parser.getString()) + "\"";
+            default -> shorten(parser.getString());
+        };
+        return problem("invalid_field", parser, "'" + field.name() + "' must be " + field.expected() + ", not " + got);
+    }
+
+    private static Problem problem(String code, JsonParser parser, String what) {
+        return problem(code, parser, what, parser.currentTokenLocation());
+    }
+
+    private static Problem problem(String code, JsonParser parser, String what, @Nullable TokenStreamLocation where) {
+        String place = where == null ? "" : " (line " + where.getLineNr() + ", column " + where.getColumnNr() + ")";
+        return Problem.badRequest(code, what + place)
+                .at(parser.streamReadContext().pathAsPointer().toString());
+    }
+}

@@ -1,0 +1,93 @@
+package io.github.commandway.http;
+
+import java.util.List;
+import java.util.Map;
+import reactor.core.publisher.Mono;
+
+/**
+ * One operation of the API. The table of all routes decides what is answered, and is what the OpenAPI document is made from.
+ *
+ * @param path with parameters such as {@code {id}}
+ * @param open whether it is answered without credentials
+ * @param query the parameters that it takes
+ * @param body the members of the JSON object that it takes; empty if it takes none
+ * @param answers what it answers when all is well: status to the name of a schema in {@link Schemas}
+ * @param problems the statuses with which it refuses, beyond those that every route may answer
+ */
+record Route(
+        String method,
+        String path,
+        String summary,
+        boolean open,
+        List<Field> query,
+        List<Field> body,
+        Map<Integer, String> answers,
+        List<Integer> problems,
+        Handler handler) {
+
+    /** Answers one call of the route; runs in an event loop, so it must not block. */
+    @FunctionalInterface
+    interface Handler {
+        Mono<Reply> handle(Call call);
+    }
+
+    static Builder get(String path, String summary) {
+        return new Builder("GET", path, summary);
+    }
+
+    static Builder post(String path, String summary) {
+        return new Builder("POST", path, summary);
+    }
+
+    /** Builds a {@link Route}; {@link #handledBy} ends it. */
+    static final class Builder {
+        private final String method;
+        private final String path;
+        private final String summary;
+        private boolean open;
+        private List<Field> query = List.of();
+        private List<Field> body = List.of();
+        private Map<Integer, String> answers = Map.of();
+        private List<Integer> problems = List.of();
+
+        private Builder(String method, String path, String summary) {
+            this.method = method;
+            this.path = path;
+            this.summary = summary;
+        }
+
+        Builder withoutCredentials() {
+            open = true;
+            return this;
+        }
+
+        Builder query(Field... fields) {
+            query = List.of(fields);
+            return this;
+        }
+
+        Builder body(Field... fields) {
+            body = List.of(fields);
+            return this;
+        }
+
+        Builder answers(int status, String schema) {
+            answers = Map.of(status, schema);
+            return this;
+        }
+
+        Builder answers(int status, String schema, int otherStatus, String otherSchema) {
+            answers = Map.of(status, schema, otherStatus, otherSchema);
+            return this;
+        }
+
+        Builder refuses(Integer... statuses) {
+            problems = List.of(statuses);
+            return this;
+        }
+
+        Route handledBy(Handler handler) {
+            return new Route(method, path, summary, open, query, body, answers, problems, handler);
+        }
+    }
+}

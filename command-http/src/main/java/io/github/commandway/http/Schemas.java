@@ -1,0 +1,88 @@
+package io.github.commandway.http;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The shapes of answers, by name. */
+final class Schemas {
+    /** Not JSON: server-sent events. */
+    static final String EVENTS = "text/event-stream";
+    /** Not JSON: plain text. */
+    static final String TEXT = "text/plain";
+    /** No body. */
+    static final String NOTHING = "";
+
+    static final String PROBLEM = "Problem";
+
+    /** Members and their types; {@code []} ends the type of an array, {@code any} is any JSON value. */
+    private static final Map<String, String> MEMBERS = Map.ofEntries(
+            Map.entry(
+                    "Command",
+                    "command_id:string client_id:string target:string command_type:string payload:any status:string result:any error:string"
+                            + " reason:string created_at:date-time sent_at:date-time started_at:date-time completed_at:date-time"
+                            + " timeout:integer ttl:integer attempt:integer cancel_requested:boolean omitted:string[]"),
+            Map.entry("Submitted", "success:boolean command_id:string message:string command:Command"),
+            Map.entry("Found", "success:boolean command:Command"),
+            Map.entry("Commands", "success:boolean total:integer commands:Command[] next_cursor:string"),
+            Map.entry("Cancelled", "success:boolean command_id:string outcome:string message:string command:Command"),
+            Map.entry(
+                    "Result",
+                    "client_id:string command_id:string status:string result:any error:string reason:string code:string omitted:string[]"),
+            Map.entry(
+                    "MultiResult",
+                    "success:boolean task_id:string total:integer success_count:integer failed_count:integer open_count:integer"
+                            + " results:Result[] message:string"),
+            Map.entry(
+                    "MultiCancelled",
+                    "success:boolean task_id:string total:integer cancelled_count:integer open_count:integer message:string"),
+            Map.entry(
+                    "Client",
+                    "client_id:string remote_addr:string connected_at:date-time uptime:string connected:boolean epoch:integer transport:string"
+                            + " last_seen_at:date-time disconnect_reason:string version:string labels:any capabilities:string[]"
+                            + " waiting:integer in_flight:integer status:any"),
+            Map.entry("Clients", "total:integer clients:Client[] next_after:string"),
+            Map.entry("MessageSent", "success:boolean msg_id:string message:string"),
+            Map.entry(
+                    "Broadcast",
+                    "success:boolean msg_id:string total:integer success_count:integer failed_count:integer errors:string[]"),
+            Map.entry("Health", "status:string time:date-time"),
+            Map.entry("Ready", "status:string time:date-time checks:any"),
+            Map.entry("OpenApi", "openapi:string info:any servers:any paths:any components:any security:any"),
+            Map.entry(
+                    PROBLEM,
+                    "type:string title:string status:integer detail:string code:string field:string success:boolean message:string"));
+
+    private Schemas() {}
+
+    /** The {@code components/schemas} of the OpenAPI document. */
+    static Map<String, Object> all() {
+        Map<String, Object> schemas = new LinkedHashMap<>();
+        MEMBERS.keySet().stream().sorted().forEach(name -> schemas.put(name, object(MEMBERS.getOrDefault(name, ""))));
+        return schemas;
+    }
+
+    static Map<String, Object> reference(String name) {
+        return Map.of("$ref", "#/components/schemas/" + name);
+    }
+
+    private static Map<String, Object> object(String members) {
+        Map<String, Object> properties = new LinkedHashMap<>();
+        for (String member : members.split(" ")) {
+            int colon = member.indexOf(':');
+            properties.put(member.substring(0, colon), type(member.substring(colon + 1)));
+        }
+        return Map.of("type", "object", "properties", properties);
+    }
+
+    private static Map<String, Object> type(String type) {
+        if (type.endsWith("[]")) {
+            return Map.of("type", "array", "items", type(type.substring(0, type.length() - 2)));
+        }
+        return switch (type) {
+            case "any" -> Map.of();
+            case "date-time" -> Map.of("type", "string", "format", type);
+            case "string", "integer", "boolean" -> Map.of("type", type);
+            default -> reference(type);
+        };
+    }
+}

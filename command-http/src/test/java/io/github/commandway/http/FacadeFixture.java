@@ -1,0 +1,143 @@
+package io.github.commandway.http;
+
+import io.github.commandway.dispatch.CommandIds;
+import io.github.commandway.dispatch.Registry;
+import io.github.commandway.manager.CommandManager;
+import io.github.commandway.manager.RecordId;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A facade on a free port with a real manager, agents within the process, and a time that stands still. Closed after each test. */
+final class FacadeFixture implements AfterEachCallback {
+    static final JsonMapper JSON = JsonMapper.builder().build();
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+    final ManualTime time = new ManualTime();
+    final AgentEdge edge = new AgentEdge(time.clock());
+    final CommandManager manager;
+    final HttpFacade facade;
+    final HttpClient client = HttpClient.newHttpClient();
+
+    FacadeFixture() {
+        this(builder -> builder);
+    }
+
+    FacadeFixture(UnaryOperator<HttpFacade.Builder> options) {
+        edge.agents.put("client-001", true);
+        edge.agents.put("client-002", true);
+        edge.agents.put("client-away", false);
+        Registry registry = new Registry();
+        registry.register("test agents", CommandIds.AGENT_EXECUTE, edge);
+        CommandMetrics metrics = new CommandMetrics();
+        manager = CommandManager.builder(registry)
+                .time(time.clock(), time::nanos)
+                .timer(time)
+                .listener(metrics)
+                .build();
+        facade = options.apply(HttpFacade.builder(manager, edge)
+                        .address(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                        .metrics(metrics)
+                        .clock(time.clock())
+                        .timer(time))
+                .build()
+                .start();
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) {
+        facade.shutdown(Duration.ofSeconds(1));
+        manager.close();
+    }
+
+    URI uri(String path) {
+        return URI.create("http://127.0.0.1:" + facade.address().getPort() + path);
+    }
+
+    HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(uri(path)).timeout(PATIENCE);
+    }
+
+    Answer get(String path, String... headers) {
+        return send(withHeaders(request(path), headers).build());
+    }
+
+    Answer post(String path, String json, String... headers) {
+        return send(postRequest(path, json, headers));
+    }
+
+    HttpRequest postRequest(String path, String json, String... headers) {
+        return withHeaders(request(path), headers)
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString(json))
+                .build();
+    }
+
+    private static HttpRequest.Builder withHeaders(HttpRequest.Builder request, String... headers) {
+        return headers.length == 0 ? request : request.headers(headers);
+    }
+
+    Answer send(HttpRequest request) {
+        try {
+            return new Answer(client.send(request, BodyHandlers.ofString()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    CompletableFuture<Answer> sendAsync(HttpRequest request) {
+        return client.sendAsync(request, BodyHandlers.ofString()).thenApply(Answer::new);
+    }
+
+    /** Submits a command over HTTP and returns its id. */
+    String submit(String clientId, String type) {
+        return post("/api/command", "{\"client_id\":\"" + clientId + "\",\"command_type\":\"" + type + "\"}")
+                .json()
+                .get("command_id")
+                .asString();
+    }
+
+    AgentEdge.Running running(String id) {
+        return edge.running.get(RecordId.parse(id).orElseThrow());
+    }
+
+    /** A response with its body read. */
+    record Answer(HttpResponse<String> response) {
+        int status() {
+            return response.statusCode();
+        }
+
+        String body() {
+            return response.body();
+        }
+
+        JsonNode json() {
+            return JSON.readTree(response.body());
+        }
+
+        String header(String name) {
+            return response.headers().firstValue(name).orElse(null);
+        }
+
+        String text(String pointer) {
+            JsonNode node = json().at(pointer);
+            return node.isMissingNode() ? null : node.asString();
+        }
+    }
+}
