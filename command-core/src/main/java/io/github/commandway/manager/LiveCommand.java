@@ -146,7 +146,9 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 if (endActions.isEmpty()) {
                     endActions = List.of(action);
                 } else {
-                    endActions = new ArrayList<>(endActions);
+                    if (endActions.size() == 1) {
+                        endActions = new ArrayList<>(endActions);
+                    }
                     endActions.add(action);
                 }
                 return;
