@@ -7,4 +7,6 @@ module io.github.commandway.testing {
     requires transitive org.assertj.core;
     requires transitive org.junit.jupiter.api;
     requires transitive org.jspecify;
+
+    exports io.github.commandway.testing;
 }

@@ -124,7 +124,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         LiveCommand command;
         CompletableFuture<CommandStore.Creation> creation;
         try {
-            command = new LiveCommand(this, ids.next(), request, tags.incrementAndGet(), clock.millis());
+            command = new LiveCommand(ids.next(), request, tags.incrementAndGet(), clock.millis());
             announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
             // before it can be found in the store, so that whoever finds the record finds the promise too
             promises.put(command);
@@ -558,7 +558,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     @SuppressWarnings("IllegalCatch")
-    void runEndAction(Consumer<? super CommandHandle> action, CommandHandle handle) {
+    static void runEndAction(Consumer<? super CommandHandle> action, CommandHandle handle) {
         try {
             action.accept(handle);
         } catch (Throwable e) {
@@ -885,7 +885,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     /** What a submit with a known idempotency key gets. */
-    private final class RepeatedHandle implements CommandHandle {
+    private static final class RepeatedHandle implements CommandHandle {
         private final CommandRecord found;
         private final @Nullable LiveCommand live;
 

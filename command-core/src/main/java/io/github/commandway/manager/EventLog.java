@@ -80,7 +80,7 @@ final class EventLog {
 
     private static long sizeOf(CommandEvent event) {
         byte[] data = event.data();
-        return EVENT_OVERHEAD
+        return (long) EVENT_OVERHEAD
                 + event.message().length()
                 + (data == null || event.type().isTerminal() ? 0 : data.length);
     }

@@ -23,10 +23,10 @@ public interface IdGenerator {
             long bits = random.getAsLong();
             // starting each millisecond in the lower half of the counter leaves room for 2,048 more before it runs into
             // the next one
-            long candidate = clock.millis() << 12 | (bits & 0x7FF);
+            long candidate = (clock.millis() << 12) | (bits & 0x7FF);
             long position = last.updateAndGet(previous -> Math.max(previous + 1, candidate));
-            long high = (position & ~0xFFFL) << 4 | 0x7000L | (position & 0xFFF);
-            return RecordId.ofUuid(high, bits >>> 2 | 0x8000000000000000L);
+            long high = ((position & ~0xFFFL) << 4) | 0x7000L | (position & 0xFFF);
+            return RecordId.ofUuid(high, (bits >>> 2) | 0x8000000000000000L);
         };
     }
 
@@ -37,7 +37,7 @@ public interface IdGenerator {
      */
     static IdGenerator uuidV4(LongSupplier random) {
         return () -> RecordId.ofUuid(
-                random.getAsLong() & ~0xF000L | 0x4000L, random.getAsLong() >>> 2 | 0x8000000000000000L);
+                (random.getAsLong() & ~0xF000L) | 0x4000L, (random.getAsLong() >>> 2) | 0x8000000000000000L);
     }
 
     /** The time in the clock's zone and a number that counts on through the life of the process, such as {@code 20250208123359-1}. */

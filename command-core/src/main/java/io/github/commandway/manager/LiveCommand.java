@@ -19,7 +19,6 @@ import org.jspecify.annotations.Nullable;
 final class LiveCommand implements RecordedCommand, CommandContext, CommandHandle {
     static final int NOT_IN_WHEEL = -1;
 
-    final CommandManager manager;
     final RecordId id;
     final CommandRequest request;
     final long tag;
@@ -60,8 +59,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     @Nullable LiveCommand wheelNext;
 
-    LiveCommand(CommandManager manager, RecordId id, CommandRequest request, long tag, long createdAtMillis) {
-        this.manager = manager;
+    LiveCommand(RecordId id, CommandRequest request, long tag, long createdAtMillis) {
         this.id = id;
         this.request = request;
         this.tag = tag;
@@ -148,13 +146,15 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 if (endActions.isEmpty()) {
                     endActions = List.of(action);
                 } else {
-                    endActions = new ArrayList<>(endActions);
+                    if (endActions.size() == 1) {
+                        endActions = new ArrayList<>(endActions);
+                    }
                     endActions.add(action);
                 }
                 return;
             }
         }
-        manager.runEndAction(action, this);
+        CommandManager.runEndAction(action, this);
     }
 
     /** Marks the end as visible and returns what is to be called now. */

@@ -50,6 +50,6 @@ final class PromiseTable {
 
     private Long2ObjectHashMap<LiveCommand> stripeOf(long tag) {
         // the upper bits of the product: the lower ones choose the slot within the stripe
-        return stripes.get((int) (tag * 0x9E3779B97F4A7C15L >>> 60));
+        return stripes.get((int) ((tag * 0x9E3779B97F4A7C15L) >>> 60));
     }
 }
