@@ -3,6 +3,7 @@ package io.github.commandway.agent;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -11,17 +12,21 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.exc.StreamReadException;
+import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.exc.InputCoercionException;
 import tools.jackson.core.json.JsonFactory;
-import tools.jackson.databind.DatabindException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.cfg.CoercionAction;
+import tools.jackson.databind.cfg.CoercionInputShape;
+import tools.jackson.databind.cfg.MutableCoercionConfig;
 import tools.jackson.databind.exc.InvalidDefinitionException;
 import tools.jackson.databind.exc.MismatchedInputException;
 import tools.jackson.databind.exc.UnrecognizedPropertyException;
 import tools.jackson.databind.exc.ValueInstantiationException;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.type.LogicalType;
 
 /** Parameters and results as JSON. Its error messages name fields but do not repeat values, which may be secret. Thread-safe. */
 final class Json {
@@ -42,7 +47,14 @@ final class Json {
             .disable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
+            .withCoercionConfig(LogicalType.Textual, Json::failOnScalars)
             .build();
+
+    private static void failOnScalars(MutableCoercionConfig config) {
+        config.setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
+                .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
+                .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail);
+    }
 
     <P> P read(byte[] payload, Class<P> type) throws CommandException {
         try {
@@ -94,15 +106,28 @@ final class Json {
         if (e instanceof ValueInstantiationException && e.getCause() != null) {
             return (field.isEmpty() ? "" : "field '" + field + "': ") + e.getCause().getMessage();
         }
+        // Jackson tells these two apart from others by the text only.
+        String text = String.valueOf(e.getOriginalMessage());
+        if (text.startsWith("Trailing token")) {
+            return "there is something after the JSON value";
+        }
+        if (text.startsWith("Duplicate")) {
+            return "a field is there twice" + where(e);
+        }
         if (e instanceof MismatchedInputException mismatch) {
             String expected = mismatch.getTargetType() == null ? "another type" : nameOf(mismatch.getTargetType());
             return (field.isEmpty() ? "the payload" : "field '" + field + "'") + " must be " + expected;
         }
-        if (e instanceof StreamReadException && !(e instanceof DatabindException)) {
-            String where = e.getLocation() == null ? "" : " at line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr();
-            return (field.isEmpty() ? "" : "field '" + field + "': ") + "not well-formed JSON, or a field given twice," + where;
+        String prefix = field.isEmpty() ? "" : "field '" + field + "': ";
+        if (e instanceof InputCoercionException) {
+            return prefix + "a number is out of range" + where(e);
         }
-        return (field.isEmpty() ? "" : "field '" + field + "': ") + "cannot be read";
+        return prefix + "not well-formed JSON" + where(e);
+    }
+
+    private static String where(JacksonException e) {
+        TokenStreamLocation location = e.getLocation();
+        return location == null ? "" : " at line " + location.getLineNr() + ", column " + location.getColumnNr();
     }
 
     private static String fieldOf(JacksonException e) {
@@ -134,7 +159,8 @@ final class Json {
             return "an array";
         }
         if (type.isEnum()) {
-            return "one of the known values";
+            return "one of "
+                    + Arrays.stream(type.getEnumConstants()).map(String::valueOf).collect(Collectors.joining(", "));
         }
         return "an object";
     }

@@ -107,18 +107,23 @@ final class NetworkCommands {
                 address.getHostAddress());
         Duration whole = timeout.plusSeconds(1).multipliedBy(count).plusSeconds(5);
         ProcessRunner.Outcome outcome = runner.run(context, new ProcessRunner.Task(argv, null, environment, whole, OUTPUT, false));
-        String output = outcome.stdout().text();
+        return read(host, address, outcome.stdout().text())
+                .orElseThrow(() -> new CommandException(
+                        Reason.EXECUTOR_ERROR,
+                        "ping failed with exit code " + outcome.exitCode() + ": " + outcome.stderr().text().strip()));
+    }
+
+    /** Reads what ping prints at its end; empty if that is not there. */
+    static Optional<PingResult> read(String host, InetAddress address, String output) {
         Matcher counts = COUNTS.matcher(output);
         if (!counts.find()) {
-            throw new CommandException(
-                    Reason.EXECUTOR_ERROR,
-                    "ping failed with exit code " + outcome.exitCode() + ": " + outcome.stderr().text().strip());
+            return Optional.empty();
         }
         int sent = Integer.parseInt(counts.group(1));
         int received = Integer.parseInt(counts.group(2));
         Matcher times = TIMES.matcher(output);
         boolean timed = times.find();
-        return result(
+        return Optional.of(result(
                 host,
                 address,
                 "ping",
@@ -126,7 +131,7 @@ final class NetworkCommands {
                 received,
                 timed ? Double.valueOf(times.group(1)) : null,
                 timed ? Double.valueOf(times.group(2)) : null,
-                timed ? Double.valueOf(times.group(3)) : null);
+                timed ? Double.valueOf(times.group(3)) : null));
     }
 
     private PingResult probe(ExecutionContext context, String host, InetAddress address, String method, int count, Probe probe)

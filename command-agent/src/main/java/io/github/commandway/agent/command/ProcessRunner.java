@@ -277,7 +277,7 @@ final class ProcessRunner {
     }
 
     /** A process that has ended but that nobody has waited for, as happens in containers, does not count. */
-    private static boolean isRunning(ProcessHandle process) {
+    static boolean isRunning(ProcessHandle process) {
         if (!process.isAlive()) {
             return false;
         }
