@@ -377,6 +377,14 @@ public final class AgentRuntime implements AutoCloseable {
         }
     }
 
+    private static Holding.State holdingState(Execution.State state) {
+        return switch (state) {
+            case WAITING -> Holding.State.WAITING;
+            case RUNNING -> Holding.State.RUNNING;
+            case ENDED -> Holding.State.FINISHED;
+        };
+    }
+
     /** What comes from the server. */
     private final class Listener implements AgentLinkListener {
         @Override
@@ -424,8 +432,10 @@ public final class AgentRuntime implements AutoCloseable {
         @Override
         public List<Holding> holdings() {
             Map<RecordId, Holding> holdings = new HashMap<>();
-            byId.keySet().forEach(id -> holdings.put(id, new Holding(id, false)));
-            journal.unconfirmed().forEach(outcome -> holdings.put(outcome.id(), new Holding(outcome.id(), true)));
+            byId.forEach((id, execution) -> holdings.put(id, new Holding(id, holdingState(execution.state()))));
+            journal.unconfirmed()
+                    .forEach(outcome ->
+                            holdings.put(outcome.id(), new Holding(outcome.id(), Holding.State.FINISHED)));
             return new ArrayList<>(holdings.values());
         }
     }
