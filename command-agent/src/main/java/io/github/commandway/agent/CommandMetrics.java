@@ -83,7 +83,8 @@ public final class CommandMetrics implements Middleware {
         }
 
         synchronized TypeMetrics read() {
-            return new TypeMetrics(running, completed, failed, Duration.ofNanos(totalNanos), Duration.ofNanos(longestNanos));
+            return new TypeMetrics(
+                    running, completed, failed, Duration.ofNanos(totalNanos), Duration.ofNanos(longestNanos));
         }
     }
 }

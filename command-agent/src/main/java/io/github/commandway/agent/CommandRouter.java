@@ -33,7 +33,6 @@ public final class CommandRouter implements CommandExecutor {
     /** Each handler with everything around it. */
     private final SortedMap<String, Middleware.Next> routes;
 
-
     private CommandRouter(SortedMap<String, Middleware.Next> routes) {
         this.routes = routes;
     }

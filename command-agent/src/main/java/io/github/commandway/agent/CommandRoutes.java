@@ -42,6 +42,7 @@ public final class CommandRoutes {
      * have, a value of a wrong type (there are no conversions, such as from a string to a number), a field given twice, and what the type's constructor
      * refuses with an {@link IllegalArgumentException} each refuse the command as {@code REJECTED_BY_AGENT}, with a message that names the field.
      *
+     * @param <P> the type of the parameters
      * @param type the name of the kind of command, without the prefix of this group
      * @param params the type of the parameters, usually a record; its package must be open to {@code tools.jackson.databind} unless it is public and exported
      * @param handler executes the command
@@ -64,7 +65,8 @@ public final class CommandRoutes {
     public CommandRoutes on(String type, RawHandler handler) {
         String fullType = prefix + type;
         if (type.isEmpty()) {
-            throw new IllegalArgumentException("a command type is empty" + (prefix.isEmpty() ? "" : " in the group '" + prefix + "'"));
+            throw new IllegalArgumentException(
+                    "a command type is empty" + (prefix.isEmpty() ? "" : " in the group '" + prefix + "'"));
         }
         if (!taken.add(fullType)) {
             throw new IllegalArgumentException("there is a handler for '" + fullType + "' already");

@@ -37,7 +37,9 @@ final class Json {
     private static final int MAX_STRING = 64 << 20;
 
     private final JsonMapper mapper = JsonMapper.builder(JsonFactory.builder()
-                    .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(MAX_STRING).build())
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxStringLength(MAX_STRING)
+                            .build())
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -62,7 +64,10 @@ final class Json {
             // JSON null: nothing was given, as with an empty payload.
             return params != null ? params : mapper.readValue(EMPTY_OBJECT, type);
         } catch (InvalidDefinitionException e) {
-            throw new IllegalStateException("parameters cannot be read as " + type.getName() + "; is its package open to tools.jackson.databind?", e);
+            throw new IllegalStateException(
+                    "parameters cannot be read as " + type.getName()
+                            + "; is its package open to tools.jackson.databind?",
+                    e);
         } catch (JacksonException e) {
             throw new CommandException(Reason.REJECTED_BY_AGENT, "invalid parameters: " + explain(e));
         }
@@ -87,7 +92,8 @@ final class Json {
             }
             parser.skipChildren();
             if (parser.nextToken() != null) {
-                throw new CommandException(Reason.REJECTED_BY_AGENT, "invalid payload: there is something after the JSON object");
+                throw new CommandException(
+                        Reason.REJECTED_BY_AGENT, "invalid payload: there is something after the JSON object");
             }
         } catch (JacksonException e) {
             throw new CommandException(Reason.REJECTED_BY_AGENT, "invalid payload: " + explain(e));
@@ -101,10 +107,15 @@ final class Json {
             return "unknown field '" + field + "'"
                     + (known == null || known.isEmpty()
                             ? "; no fields are expected"
-                            : "; known are " + known.stream().map(String::valueOf).sorted().collect(Collectors.joining(", ")));
+                            : "; known are "
+                                    + known.stream()
+                                            .map(String::valueOf)
+                                            .sorted()
+                                            .collect(Collectors.joining(", ")));
         }
         if (e instanceof ValueInstantiationException && e.getCause() != null) {
-            return (field.isEmpty() ? "" : "field '" + field + "': ") + e.getCause().getMessage();
+            return (field.isEmpty() ? "" : "field '" + field + "': ")
+                    + e.getCause().getMessage();
         }
         // Jackson tells these two apart from others by the text only.
         String text = String.valueOf(e.getOriginalMessage());
@@ -143,7 +154,12 @@ final class Json {
     }
 
     private static String nameOf(Class<?> type) {
-        if (type == int.class || type == Integer.class || type == long.class || type == Long.class || type == short.class || type == Short.class) {
+        if (type == int.class
+                || type == Integer.class
+                || type == long.class
+                || type == Long.class
+                || type == short.class
+                || type == Short.class) {
             return "an integer";
         }
         if (type == boolean.class || type == Boolean.class) {
@@ -160,7 +176,9 @@ final class Json {
         }
         if (type.isEnum()) {
             return "one of "
-                    + Arrays.stream(type.getEnumConstants()).map(String::valueOf).collect(Collectors.joining(", "));
+                    + Arrays.stream(type.getEnumConstants())
+                            .map(String::valueOf)
+                            .collect(Collectors.joining(", "));
         }
         return "an object";
     }

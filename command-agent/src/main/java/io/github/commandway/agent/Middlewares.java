@@ -35,8 +35,15 @@ public final class Middlewares {
                 LOG.info("command {} {} completed in {} ms", type, context.commandId(), millisSince(start, nanoTicker));
                 return result;
             } catch (Throwable e) {
-                String outcome = e instanceof CommandException failure ? failure.reason().code() : e.getClass().getName();
-                LOG.warn("command {} {} failed after {} ms: {}", type, context.commandId(), millisSince(start, nanoTicker), outcome);
+                String outcome = e instanceof CommandException failure
+                        ? failure.reason().code()
+                        : e.getClass().getName();
+                LOG.warn(
+                        "command {} {} failed after {} ms: {}",
+                        type,
+                        context.commandId(),
+                        millisSince(start, nanoTicker),
+                        outcome);
                 throw e;
             }
         };
@@ -54,8 +61,8 @@ public final class Middlewares {
                 LOG.error("the handler of {} failed unexpectedly on command {}", type, context.commandId(), e);
                 throw new CommandException(
                         Reason.EXECUTOR_ERROR,
-                        "the handler of '" + type + "' failed unexpectedly: " + e.getClass().getSimpleName()
-                                + (e.getMessage() == null ? "" : ": " + e.getMessage()));
+                        "the handler of '" + type + "' failed unexpectedly: "
+                                + e.getClass().getSimpleName() + (e.getMessage() == null ? "" : ": " + e.getMessage()));
             }
         };
     }
@@ -77,7 +84,8 @@ public final class Middlewares {
             if (!clock.instant().plus(limit).isBefore(context.deadline())) {
                 return next.execute(context, payload);
             }
-            return new TimeLimitedContext(context, clock.instant().plus(limit)).execute(type, payload, next, limit, scheduler);
+            return new TimeLimitedContext(context, clock.instant().plus(limit))
+                    .execute(type, payload, next, limit, scheduler);
         };
     }
 

@@ -32,7 +32,9 @@ final class TimeLimitedContext implements ExecutionContext {
         this.deadline = deadline;
     }
 
-    byte[] execute(String type, byte[] payload, Middleware.Next next, Duration limit, ScheduledExecutorService scheduler) throws Exception {
+    byte[] execute(
+            String type, byte[] payload, Middleware.Next next, Duration limit, ScheduledExecutorService scheduler)
+            throws Exception {
         ScheduledFuture<?> timer = scheduler.schedule(this::expire, limit.toNanos(), TimeUnit.NANOSECONDS);
         try {
             byte[] result = next.execute(this, payload);
@@ -88,7 +90,8 @@ final class TimeLimitedContext implements ExecutionContext {
         if (failure instanceof CommandException known && known.reason() == Reason.EXECUTION_TIMEOUT) {
             return known;
         }
-        return new CommandException(Reason.EXECUTION_TIMEOUT, "'" + type + "' took longer than " + limit.toMillis() + " ms");
+        return new CommandException(
+                Reason.EXECUTION_TIMEOUT, "'" + type + "' took longer than " + limit.toMillis() + " ms");
     }
 
     @Override

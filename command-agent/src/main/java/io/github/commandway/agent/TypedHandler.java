@@ -17,6 +17,5 @@ public interface TypedHandler<P> {
      * @return the result, written as JSON; a {@code byte[]} goes out as it is, null is an empty result
      * @throws Exception if the command has failed; see {@link CommandRouter}
      */
-    @Nullable
-    Object handle(ExecutionContext context, P params) throws Exception;
+    @Nullable Object handle(ExecutionContext context, P params) throws Exception;
 }

@@ -44,18 +44,21 @@ class MiddlewaresTest {
         log.start();
         logger().addAppender(log);
         AtomicLong ticker = new AtomicLong();
-        CommandRouter router = CommandRouter.of(routes -> routes.use(Middlewares.logging(() -> ticker.getAndAdd(7_000_000)))
-                .on("good", (context, payload) -> payload)
-                .on("bad", (context, payload) -> {
-                    throw new IOException("secret");
-                })
-                .on("refused", (context, payload) -> {
-                    throw new CommandException(Reason.REJECTED_BY_AGENT, "secret");
-                }));
+        CommandRouter router =
+                CommandRouter.of(routes -> routes.use(Middlewares.logging(() -> ticker.getAndAdd(7_000_000)))
+                        .on("good", (context, payload) -> payload)
+                        .on("bad", (context, payload) -> {
+                            throw new IOException("secret");
+                        })
+                        .on("refused", (context, payload) -> {
+                            throw new CommandException(Reason.REJECTED_BY_AGENT, "secret");
+                        }));
 
         router.execute(new RecordingContext(), "good", "secret".getBytes(StandardCharsets.UTF_8));
-        assertThatExceptionOfType(IOException.class).isThrownBy(() -> router.execute(new RecordingContext(), "bad", EMPTY));
-        assertThatExceptionOfType(CommandException.class).isThrownBy(() -> router.execute(new RecordingContext(), "refused", EMPTY));
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> router.execute(new RecordingContext(), "bad", EMPTY));
+        assertThatExceptionOfType(CommandException.class)
+                .isThrownBy(() -> router.execute(new RecordingContext(), "refused", EMPTY));
 
         assertThat(log.list)
                 .extracting(ILoggingEvent::getFormattedMessage)
@@ -83,7 +86,9 @@ class MiddlewaresTest {
         assertThatExceptionOfType(CommandException.class)
                 .isThrownBy(() -> router.execute("deep", EMPTY))
                 .withMessageContaining("StackOverflowError");
-        assertThatExceptionOfType(IOException.class).isThrownBy(() -> router.execute("checked", EMPTY)).withMessage("disk full");
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> router.execute("checked", EMPTY))
+                .withMessage("disk full");
     }
 
     @SuppressWarnings("InfiniteRecursion")
@@ -135,8 +140,9 @@ class MiddlewaresTest {
         ScheduledThreadPoolExecutor own = new ScheduledThreadPoolExecutor(1);
         own.setRemoveOnCancelPolicy(true);
         try {
-            CommandRouter router = CommandRouter.of(routes -> routes.use(Middlewares.timeout(Duration.ofHours(1), Clock.systemUTC(), own))
-                    .on("quick", (context, payload) -> payload));
+            CommandRouter router = CommandRouter.of(
+                    routes -> routes.use(Middlewares.timeout(Duration.ofHours(1), Clock.systemUTC(), own))
+                            .on("quick", (context, payload) -> payload));
             assertThat(router.execute("quick", new byte[3])).hasSize(3);
             assertThat(own.getQueue()).isEmpty();
         } finally {
@@ -151,7 +157,8 @@ class MiddlewaresTest {
             seen.set(context);
             return payload;
         });
-        RecordingContext outer = new RecordingContext(Clock.systemUTC().instant().plusSeconds(60));
+        RecordingContext outer =
+                new RecordingContext(Clock.systemUTC().instant().plusSeconds(60));
         router.execute(outer, "slow", EMPTY);
         assertThat(seen.get()).isSameAs(outer);
     }
@@ -183,16 +190,16 @@ class MiddlewaresTest {
                 .withMessageContaining("send it again later")
                 .satisfies(e -> assertThat(e.reason()).isEqualTo(Reason.REJECTED_BY_AGENT));
 
-        CommandRouter often = CommandRouter.of(
-                routes -> routes.use(Middlewares.rateLimit(1, Duration.ofMillis(20))).on("one", (context, payload) -> payload));
+        CommandRouter often = CommandRouter.of(routes ->
+                routes.use(Middlewares.rateLimit(1, Duration.ofMillis(20))).on("one", (context, payload) -> payload));
         often.execute("one", EMPTY);
         await().ignoreExceptionsInstanceOf(CommandException.class).until(() -> often.execute("one", EMPTY).length == 0);
     }
 
     @Test
     void jsonObjectLetsOnlyObjectsThrough() throws Exception {
-        CommandRouter router =
-                CommandRouter.of(routes -> routes.use(Middlewares.jsonObject()).on("raw", (context, payload) -> payload));
+        CommandRouter router = CommandRouter.of(
+                routes -> routes.use(Middlewares.jsonObject()).on("raw", (context, payload) -> payload));
         router.execute("raw", EMPTY);
         router.execute("raw", " {\"a\": [1, {}]} ".getBytes(StandardCharsets.UTF_8));
         for (String bad : new String[] {"[]", "1", "{} {}", "{", "{\"a\": 1,}", "{\"a\": 1, \"a\": 2}", "text", " "}) {
@@ -226,13 +233,14 @@ class MiddlewaresTest {
         assertThat(runningWhileAtWork).hasValue(1);
         assertThat(metrics.snapshot())
                 .containsOnlyKeys("work", "fail")
-                .containsEntry("work", new CommandMetrics.TypeMetrics(0, 2, 0, Duration.ofNanos(40), Duration.ofNanos(30)))
+                .containsEntry(
+                        "work", new CommandMetrics.TypeMetrics(0, 2, 0, Duration.ofNanos(40), Duration.ofNanos(30)))
                 .containsEntry("fail", new CommandMetrics.TypeMetrics(0, 0, 1, Duration.ZERO, Duration.ZERO));
     }
 
     private CommandRouter limited(Duration limit, RawHandler handler) {
-        return CommandRouter.of(
-                routes -> routes.use(Middlewares.timeout(limit, Clock.systemUTC(), scheduler)).on("slow", handler));
+        return CommandRouter.of(routes -> routes.use(Middlewares.timeout(limit, Clock.systemUTC(), scheduler))
+                .on("slow", handler));
     }
 
     private static Logger logger() {

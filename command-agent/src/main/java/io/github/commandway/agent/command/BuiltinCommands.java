@@ -102,7 +102,21 @@ public final class BuiltinCommands {
         private int shellOutputLimit = 64 << 10;
         private Duration killGrace = Duration.ofSeconds(2);
         private Set<String> environment = Set.of(
-                "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SystemRoot", "ComSpec", "PATHEXT", "TEMP", "TMP");
+                "PATH",
+                "HOME",
+                "USER",
+                "LOGNAME",
+                "SHELL",
+                "LANG",
+                "LC_ALL",
+                "LC_CTYPE",
+                "TZ",
+                "TMPDIR",
+                "SystemRoot",
+                "ComSpec",
+                "PATHEXT",
+                "TEMP",
+                "TMP");
         private @Nullable Path fileRoot;
         private int maxFileSize = 16 << 20;
         private boolean services;
@@ -299,17 +313,22 @@ public final class BuiltinCommands {
             }
             ProcessCommands processes = new ProcessCommands(runner, plain);
             if (processList) {
-                all = all.andThen(routes -> routes.on("process.list", ProcessCommands.ListParams.class, processes::list));
+                all = all.andThen(
+                        routes -> routes.on("process.list", ProcessCommands.ListParams.class, processes::list));
             }
             if (processKill) {
-                all = all.andThen(routes -> routes.on("process.kill", ProcessCommands.KillParams.class, processes::kill));
+                all = all.andThen(
+                        routes -> routes.on("process.kill", ProcessCommands.KillParams.class, processes::kill));
             }
             if (services) {
                 ServiceCommands systemd = new ServiceCommands(runner, plain, allowedServices);
                 all = all.andThen(routes -> {
                     routes.on("service.status", ServiceCommands.Params.class, systemd::status);
                     for (String verb : List.of("start", "stop", "restart")) {
-                        routes.on("service." + verb, ServiceCommands.Params.class, (context, params) -> systemd.change(context, verb, params));
+                        routes.on(
+                                "service." + verb,
+                                ServiceCommands.Params.class,
+                                (context, params) -> systemd.change(context, verb, params));
                     }
                 });
             }
@@ -319,7 +338,8 @@ public final class BuiltinCommands {
                         .on("config.update", ConfigCommands.UpdateParams.class, config::update));
             }
             if (networkPing) {
-                NetworkCommands network = new NetworkCommands(runner, plain, System::nanoTime, NetworkCommands.installedPing());
+                NetworkCommands network =
+                        new NetworkCommands(runner, plain, System::nanoTime, NetworkCommands.installedPing());
                 all = all.andThen(routes -> routes.on("network.ping", NetworkCommands.PingParams.class, network::ping));
             }
             return all;

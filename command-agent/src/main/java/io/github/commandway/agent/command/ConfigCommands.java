@@ -61,11 +61,14 @@ final class ConfigCommands {
     record UpdateResult(boolean success, long oldVersion, long newVersion, ObjectNode config) {}
 
     /** An update that changes nothing writes nothing and keeps the version. After a failure the old content is there. */
-    synchronized UpdateResult update(ExecutionContext context, UpdateParams params) throws IOException, CommandException {
+    synchronized UpdateResult update(ExecutionContext context, UpdateParams params)
+            throws IOException, CommandException {
         Stored old = load();
         if (params.expectedVersion != null && params.expectedVersion != old.version) {
             throw new CommandException(
-                    Reason.REJECTED_BY_AGENT, "the configuration has version " + old.version + ", not " + params.expectedVersion + "; read it again");
+                    Reason.REJECTED_BY_AGENT,
+                    "the configuration has version " + old.version + ", not " + params.expectedVersion
+                            + "; read it again");
         }
         ObjectNode merged = merge(old.config.deepCopy(), params.config);
         if (merged.equals(old.config)) {
@@ -100,13 +103,17 @@ final class ConfigCommands {
         }
         try {
             JsonNode root = mapper.readTree(bytes);
-            if (root.get("config") instanceof ObjectNode config && root.path("version").isIntegralNumber()) {
+            if (root.get("config") instanceof ObjectNode config
+                    && root.path("version").isIntegralNumber()) {
                 return new Stored(root.path("version").longValue(), config);
             }
         } catch (JacksonException e) {
-            throw new CommandException(Reason.EXECUTOR_ERROR, "the configuration file is damaged and was left as it is: " + e.getOriginalMessage());
+            throw new CommandException(
+                    Reason.EXECUTOR_ERROR,
+                    "the configuration file is damaged and was left as it is: " + e.getOriginalMessage());
         }
-        throw new CommandException(Reason.EXECUTOR_ERROR, "the configuration file is not one of this agent and was left as it is");
+        throw new CommandException(
+                Reason.EXECUTOR_ERROR, "the configuration file is not one of this agent and was left as it is");
     }
 
     private void store(long version, ObjectNode config) throws IOException, CommandException {
@@ -115,7 +122,9 @@ final class ConfigCommands {
         root.set("config", config);
         byte[] bytes = mapper.writeValueAsBytes(root);
         if (bytes.length > MAX_SIZE) {
-            throw new CommandException(Reason.REJECTED_BY_AGENT, "the configuration would have " + bytes.length + " bytes, more than " + MAX_SIZE);
+            throw new CommandException(
+                    Reason.REJECTED_BY_AGENT,
+                    "the configuration would have " + bytes.length + " bytes, more than " + MAX_SIZE);
         }
         Path temporary = Files.createTempFile(folder, "config", ".tmp");
         try {

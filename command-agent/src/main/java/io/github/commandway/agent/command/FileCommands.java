@@ -53,7 +53,10 @@ final class FileCommands {
         this.temporaryNames = temporaryNames;
     }
 
-    record ReadParams(String path, @Nullable Integer maxSize, @Nullable String encoding) {
+    record ReadParams(
+            String path,
+            @Nullable Integer maxSize,
+            @Nullable String encoding) {
         ReadParams {
             Checks.present("path", path);
         }
@@ -74,7 +77,12 @@ final class FileCommands {
                 // The size can be zero although there is content, as in /proc, and it can change meanwhile.
                 boolean truncated = bytes.length == wanted && channel.read(ByteBuffer.allocate(1)) > 0;
                 long size = Math.max(channel.size(), bytes.length);
-                return new ReadResult(params.path, content(params.path, bytes, base64, truncated), base64 ? "base64" : "utf-8", size, truncated);
+                return new ReadResult(
+                        params.path,
+                        content(params.path, bytes, base64, truncated),
+                        base64 ? "base64" : "utf-8",
+                        size,
+                        truncated);
             }
         } catch (FileSystemException e) {
             throw failed("read", params.path, e);
@@ -98,19 +106,29 @@ final class FileCommands {
         }
     }
 
-    private static String content(String path, byte[] bytes, boolean base64, boolean truncated) throws CommandException {
+    private static String content(String path, byte[] bytes, boolean base64, boolean truncated)
+            throws CommandException {
         if (base64) {
             return Base64.getEncoder().encodeToString(bytes);
         }
         int length = truncated ? Utf8.wholeCharacters(bytes) : bytes.length;
         try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, 0, length)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes, 0, length))
+                    .toString();
         } catch (CharacterCodingException e) {
-            throw new CommandException(Reason.EXECUTOR_ERROR, "'" + path + "' is not UTF-8 text; read it with \"encoding\": \"base64\"");
+            throw new CommandException(
+                    Reason.EXECUTOR_ERROR, "'" + path + "' is not UTF-8 text; read it with \"encoding\": \"base64\"");
         }
     }
 
-    record WriteParams(String path, String content, @Nullable String encoding, @Nullable String mode, @Nullable String perm) {
+    record WriteParams(
+            String path,
+            String content,
+            @Nullable String encoding,
+            @Nullable String mode,
+            @Nullable String perm) {
         WriteParams {
             Checks.present("path", path);
             if (content == null) {
@@ -134,7 +152,8 @@ final class FileCommands {
         try (FileRoot.Entry entry = root.openForWriting(params.path)) {
             boolean exists = requireRegularOrAbsent(params.path, entry);
             switch (mode) {
-                case "overwrite" -> replace(entry, bytes, perm != null ? perm : exists ? permissionsOf(entry) : DEFAULT_PERM);
+                case "overwrite" ->
+                    replace(entry, bytes, perm != null ? perm : exists ? permissionsOf(entry) : DEFAULT_PERM);
                 case "append" -> append(entry, bytes, exists, perm);
                 case "create" -> create(entry, bytes, perm != null ? perm : DEFAULT_PERM);
                 default -> throw FileRoot.refused("'mode' must be overwrite, append or create");
@@ -187,7 +206,8 @@ final class FileCommands {
         }
     }
 
-    private void append(FileRoot.Entry entry, byte[] bytes, boolean exists, @Nullable Set<PosixFilePermission> perm) throws IOException {
+    private void append(FileRoot.Entry entry, byte[] bytes, boolean exists, @Nullable Set<PosixFilePermission> perm)
+            throws IOException {
         try (SeekableByteChannel channel = open(entry, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             writeAll(channel, bytes);
             if (perm != null || !exists) {
@@ -248,7 +268,8 @@ final class FileCommands {
     }
 
     private static ListEntry describe(SecureDirectoryStream<Path> folder, String name) throws IOException {
-        PosixFileAttributes attributes = folder.getFileAttributeView(Path.of(name), PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+        PosixFileAttributes attributes = folder.getFileAttributeView(
+                        Path.of(name), PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
                 .readAttributes();
         String type = attributes.isRegularFile()
                 ? "file"
@@ -268,7 +289,8 @@ final class FileCommands {
         }
     }
 
-    private static boolean requireRegularOrAbsent(String path, FileRoot.Entry entry) throws IOException, CommandException {
+    private static boolean requireRegularOrAbsent(String path, FileRoot.Entry entry)
+            throws IOException, CommandException {
         try {
             requireRegular(path, entry);
             return true;
@@ -293,7 +315,8 @@ final class FileCommands {
     }
 
     private static PosixFileAttributeView posix(FileRoot.Entry entry) {
-        return entry.folder().getFileAttributeView(entry.name(), PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
+        return entry.folder()
+                .getFileAttributeView(entry.name(), PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
     }
 
     private static SeekableByteChannel open(FileRoot.Entry entry, OpenOption... options) throws IOException {
@@ -344,6 +367,7 @@ final class FileCommands {
     }
 
     private static CommandException failed(String verb, String path, FileSystemException e) {
-        return new CommandException(Reason.EXECUTOR_ERROR, "cannot " + verb + " '" + path + "': " + FileRoot.explain(e));
+        return new CommandException(
+                Reason.EXECUTOR_ERROR, "cannot " + verb + " '" + path + "': " + FileRoot.explain(e));
     }
 }

@@ -37,7 +37,8 @@ final class FileRoot {
             return secure;
         }
         stream.close();
-        throw new UnsupportedOperationException("file commands need a system that can open files relative to a folder: " + root);
+        throw new UnsupportedOperationException(
+                "file commands need a system that can open files relative to a folder: " + root);
     }
 
     /** Opens a folder; the caller closes it. */

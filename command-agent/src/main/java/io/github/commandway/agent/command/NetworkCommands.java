@@ -33,7 +33,8 @@ final class NetworkCommands {
     private final List<Path> programs;
 
     /** @param programs where ping may be */
-    NetworkCommands(ProcessRunner runner, Map<String, String> environment, LongSupplier nanoTicker, List<Path> programs) {
+    NetworkCommands(
+            ProcessRunner runner, Map<String, String> environment, LongSupplier nanoTicker, List<Path> programs) {
         this.runner = runner;
         this.environment = environment;
         this.nanoTicker = nanoTicker;
@@ -42,7 +43,9 @@ final class NetworkCommands {
 
     /** Where ping is, if it is; other systems give its options other meanings. */
     static List<Path> installedPing() {
-        return System.getProperty("os.name", "").equals("Linux") ? List.of(Path.of("/usr/bin/ping"), Path.of("/bin/ping")) : List.of();
+        return System.getProperty("os.name", "").equals("Linux")
+                ? List.of(Path.of("/usr/bin/ping"), Path.of("/bin/ping"))
+                : List.of();
     }
 
     /**
@@ -50,7 +53,11 @@ final class NetworkCommands {
      * @param timeout of each try, in seconds; 2 if null
      * @param port a TCP port to connect to, instead of ICMP; null for ICMP
      */
-    record PingParams(String host, @Nullable Integer count, @Nullable Integer timeout, @Nullable Integer port) {
+    record PingParams(
+            String host,
+            @Nullable Integer count,
+            @Nullable Integer timeout,
+            @Nullable Integer port) {
         PingParams {
             Checks.present("host", host);
             if (!HOST.matcher(host).matches()) {
@@ -75,7 +82,8 @@ final class NetworkCommands {
             @Nullable Double maxMs,
             boolean success) {}
 
-    PingResult ping(ExecutionContext context, PingParams params) throws IOException, CommandException, InterruptedException {
+    PingResult ping(ExecutionContext context, PingParams params)
+            throws IOException, CommandException, InterruptedException {
         InetAddress address;
         try {
             address = InetAddress.getByName(params.host);
@@ -85,16 +93,29 @@ final class NetworkCommands {
         int count = params.count == null ? 3 : params.count;
         Duration timeout = Duration.ofSeconds(params.timeout == null ? 2 : params.timeout);
         if (params.port != null) {
-            return probe(context, params.host, address, "tcp", count, () -> connects(new InetSocketAddress(address, params.port), timeout));
+            return probe(
+                    context,
+                    params.host,
+                    address,
+                    "tcp",
+                    count,
+                    () -> connects(new InetSocketAddress(address, params.port), timeout));
         }
         Optional<Path> program = programs.stream().filter(Files::isExecutable).findFirst();
         if (program.isPresent()) {
             return run(context, program.get(), params.host, address, count, timeout);
         }
-        return probe(context, params.host, address, "reachable", count, () -> address.isReachable(Math.toIntExact(timeout.toMillis())));
+        return probe(
+                context,
+                params.host,
+                address,
+                "reachable",
+                count,
+                () -> address.isReachable(Math.toIntExact(timeout.toMillis())));
     }
 
-    private PingResult run(ExecutionContext context, Path program, String host, InetAddress address, int count, Duration timeout)
+    private PingResult run(
+            ExecutionContext context, Path program, String host, InetAddress address, int count, Duration timeout)
             throws IOException, CommandException, InterruptedException {
         // The address and not the name: it is looked up only once, and it cannot be taken for an option.
         List<String> argv = List.of(
@@ -106,11 +127,13 @@ final class NetworkCommands {
                 Long.toString(timeout.toSeconds()),
                 address.getHostAddress());
         Duration whole = timeout.plusSeconds(1).multipliedBy(count).plusSeconds(5);
-        ProcessRunner.Outcome outcome = runner.run(context, new ProcessRunner.Task(argv, null, environment, whole, OUTPUT, false));
+        ProcessRunner.Outcome outcome =
+                runner.run(context, new ProcessRunner.Task(argv, null, environment, whole, OUTPUT, false));
         return read(host, address, outcome.stdout().text())
                 .orElseThrow(() -> new CommandException(
                         Reason.EXECUTOR_ERROR,
-                        "ping failed with exit code " + outcome.exitCode() + ": " + outcome.stderr().text().strip()));
+                        "ping failed with exit code " + outcome.exitCode() + ": "
+                                + outcome.stderr().text().strip()));
     }
 
     /** Reads what ping prints at its end; empty if that is not there. */
@@ -134,7 +157,8 @@ final class NetworkCommands {
                 timed ? Double.valueOf(times.group(3)) : null));
     }
 
-    private PingResult probe(ExecutionContext context, String host, InetAddress address, String method, int count, Probe probe)
+    private PingResult probe(
+            ExecutionContext context, String host, InetAddress address, String method, int count, Probe probe)
             throws IOException, InterruptedException {
         int received = 0;
         long least = Long.MAX_VALUE;
@@ -169,7 +193,8 @@ final class NetworkCommands {
             @Nullable Double avg,
             @Nullable Double max) {
         double loss = sent == 0 ? 0 : 100.0 * (sent - received) / sent;
-        return new PingResult(host, address.getHostAddress(), method, sent, received, loss, min, avg, max, received > 0);
+        return new PingResult(
+                host, address.getHostAddress(), method, sent, received, loss, min, avg, max, received > 0);
     }
 
     private static boolean connects(InetSocketAddress address, Duration timeout) throws InterruptedException {

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 final class ProcessCommands {
     private static final int DEFAULT_LIMIT = 1_000;
     private static final int MAX_LIMIT = 10_000;
-    private static final Set<String> SIGNALS = Set.of("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT");
+    private static final Set<String> SIGNALS =
+            Set.of("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT");
     private static final Duration SIGNAL_TIMEOUT = Duration.ofSeconds(5);
 
     private final ProcessRunner runner;
@@ -81,14 +82,19 @@ final class ProcessCommands {
 
     record KillResult(long pid, String signal, boolean success, String message) {}
 
-    KillResult kill(ExecutionContext context, KillParams params) throws IOException, CommandException, InterruptedException {
-        String signal = params.signal == null ? "TERM" : params.signal.toUpperCase(Locale.ROOT).replaceFirst("^SIG", "");
+    KillResult kill(ExecutionContext context, KillParams params)
+            throws IOException, CommandException, InterruptedException {
+        String signal = params.signal == null
+                ? "TERM"
+                : params.signal.toUpperCase(Locale.ROOT).replaceFirst("^SIG", "");
         if (!SIGNALS.contains(signal)) {
-            throw FileRoot.refused("'signal' must be one of " + String.join(", ", SIGNALS.stream().sorted().toList()));
+            throw FileRoot.refused("'signal' must be one of "
+                    + String.join(", ", SIGNALS.stream().sorted().toList()));
         }
         long pid = params.pid;
         if (pid == 1 || pid == ProcessHandle.current().pid()) {
-            throw FileRoot.refused("process " + pid + " is " + (pid == 1 ? "the system's first one" : "this agent") + " and is not signalled");
+            throw FileRoot.refused("process " + pid + " is " + (pid == 1 ? "the system's first one" : "this agent")
+                    + " and is not signalled");
         }
         ProcessHandle process = ProcessHandle.of(pid)
                 .orElseThrow(() -> new CommandException(Reason.EXECUTOR_ERROR, "there is no process " + pid));
@@ -105,7 +111,10 @@ final class ProcessCommands {
                                 SIGNAL_TIMEOUT,
                                 1024,
                                 false));
-                require(outcome.exitCode() == 0, pid, ": " + outcome.stderr().text().strip());
+                require(
+                        outcome.exitCode() == 0,
+                        pid,
+                        ": " + outcome.stderr().text().strip());
             }
         }
         return new KillResult(pid, signal, true, "signal sent");

@@ -64,7 +64,12 @@ final class ProcessRunner {
      * @param live whether output also goes to the context as it comes, without a limit
      */
     record Task(
-            List<String> argv, @Nullable Path directory, Map<String, String> environment, Duration timeout, int outputLimit, boolean live) {}
+            List<String> argv,
+            @Nullable Path directory,
+            Map<String, String> environment,
+            Duration timeout,
+            int outputLimit,
+            boolean live) {}
 
     /** How it ended. */
     record Outcome(int exitCode, Captured stdout, Captured stderr) {}
@@ -87,11 +92,15 @@ final class ProcessRunner {
     Outcome run(ExecutionContext context, Task task) throws IOException, CommandException, InterruptedException {
         boolean ownGroup = Files.isExecutable(SETSID);
         ProcessBuilder builder = new ProcessBuilder(
-                ownGroup ? Stream.concat(Stream.of(SETSID.toString()), task.argv.stream()).toList() : task.argv);
+                ownGroup
+                        ? Stream.concat(Stream.of(SETSID.toString()), task.argv.stream())
+                                .toList()
+                        : task.argv);
         if (task.directory != null) {
             builder.directory(task.directory.toFile());
         }
-        String marker = MARKER + "=" + context.commandId() + "/" + context.attempt() + "/" + AGENT + "." + runs.incrementAndGet();
+        String marker = MARKER + "=" + context.commandId() + "/" + context.attempt() + "/" + AGENT + "."
+                + runs.incrementAndGet();
         builder.environment().clear();
         builder.environment().putAll(task.environment);
         builder.environment().put(MARKER, marker.substring(MARKER.length() + 1));
@@ -99,7 +108,8 @@ final class ProcessRunner {
         long start = nanoTicker.getAsLong();
         Process process = builder.start();
         Tree tree = new Tree(process, ownGroup, marker);
-        // Not after the output has been read: a process in the background that goes on writing would keep the JDK's own reading at exit busy for ever.
+        // Not after the output has been read: a process in the background that goes on writing would keep the JDK's own
+        // reading at exit busy for ever.
         CompletableFuture<Void> sweep = process.onExit().thenRun(tree::endRest);
         boolean finished = false;
         boolean allEnded = false;
@@ -228,7 +238,8 @@ final class ProcessRunner {
         private boolean awaitEnd(Set<ProcessHandle> members, Duration limit) {
             long start = nanoTicker.getAsLong();
             try {
-                while (members.stream().anyMatch(ProcessRunner::isRunning) && nanoTicker.getAsLong() - start < limit.toNanos()) {
+                while (members.stream().anyMatch(ProcessRunner::isRunning)
+                        && nanoTicker.getAsLong() - start < limit.toNanos()) {
                     TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
                 }
                 return false;
@@ -262,7 +273,13 @@ final class ProcessRunner {
                 return;
             }
             try {
-                Process kill = new ProcessBuilder("/bin/sh", "-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, Long.toString(process.pid()))
+                Process kill = new ProcessBuilder(
+                                "/bin/sh",
+                                "-c",
+                                "kill -s \"$1\" -- \"-$2\"",
+                                "sh",
+                                signal,
+                                Long.toString(process.pid()))
                         .redirectErrorStream(true)
                         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                         .start();

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** {@code service.status}, {@code service.start}, {@code service.stop} and {@code service.restart}, by systemd. */
@@ -29,7 +30,7 @@ final class ServiceCommands {
     ServiceCommands(ProcessRunner runner, Map<String, String> environment, Set<String> allowed) {
         this.runner = runner;
         this.environment = environment;
-        this.allowed = allowed;
+        this.allowed = allowed.stream().map(ServiceCommands::withSuffix).collect(Collectors.toUnmodifiableSet());
     }
 
     record Params(String name) {
@@ -49,7 +50,8 @@ final class ServiceCommands {
     }
 
     /** @param verb {@code start}, {@code stop} or {@code restart} */
-    Result change(ExecutionContext context, String verb, Params params) throws IOException, CommandException, InterruptedException {
+    Result change(ExecutionContext context, String verb, Params params)
+            throws IOException, CommandException, InterruptedException {
         requireAllowed(params.name);
         ProcessRunner.Outcome outcome = systemctl(context, verb, "--", params.name);
         requireSuccess(verb, params.name, outcome);
@@ -57,14 +59,20 @@ final class ServiceCommands {
     }
 
     private void requireAllowed(String name) throws CommandException {
-        String withSuffix = name + ".service";
-        if (!allowed.isEmpty() && !allowed.contains(name) && !allowed.contains(withSuffix)) {
+        if (!allowed.isEmpty() && !allowed.contains(withSuffix(name))) {
             throw FileRoot.refused("the service '" + name + "' is not one that may be used");
         }
     }
 
-    private Result show(ExecutionContext context, String name) throws IOException, CommandException, InterruptedException {
-        ProcessRunner.Outcome outcome = systemctl(context, "show", "--property=LoadState,ActiveState,SubState", "--", name);
+    /** As systemctl completes names: without a suffix a service is meant. */
+    private static String withSuffix(String name) {
+        return name.contains(".") ? name : name + ".service";
+    }
+
+    private Result show(ExecutionContext context, String name)
+            throws IOException, CommandException, InterruptedException {
+        ProcessRunner.Outcome outcome =
+                systemctl(context, "show", "--property=LoadState,ActiveState,SubState", "--", name);
         requireSuccess("status", name, outcome);
         Map<String, String> properties = new HashMap<>();
         outcome.stdout().text().lines().forEach(line -> {
@@ -76,7 +84,8 @@ final class ServiceCommands {
         if ("not-found".equals(properties.get("LoadState"))) {
             throw new CommandException(Reason.EXECUTOR_ERROR, "there is no service '" + name + "'");
         }
-        return new Result(name, properties.getOrDefault("ActiveState", "unknown"), true, properties.getOrDefault("SubState", ""));
+        return new Result(
+                name, properties.getOrDefault("ActiveState", "unknown"), true, properties.getOrDefault("SubState", ""));
     }
 
     private ProcessRunner.Outcome systemctl(ExecutionContext context, String... arguments)
@@ -85,20 +94,25 @@ final class ServiceCommands {
                 .map(Path::of)
                 .filter(Files::isExecutable)
                 .findFirst()
-                .orElseThrow(() -> new CommandException(Reason.EXECUTOR_ERROR, "there is no systemctl on this machine"));
+                .orElseThrow(
+                        () -> new CommandException(Reason.EXECUTOR_ERROR, "there is no systemctl on this machine"));
         // As sd_booted(3) does: the program can be there although systemd is not what runs the machine.
         if (!Files.isDirectory(RUNNING)) {
             throw new CommandException(Reason.EXECUTOR_ERROR, "systemd is not running on this machine");
         }
-        List<String> argv = Stream.concat(Stream.of(program.toString(), "--no-pager", "--no-ask-password"), Stream.of(arguments)).toList();
+        List<String> argv = Stream.concat(
+                        Stream.of(program.toString(), "--no-pager", "--no-ask-password"), Stream.of(arguments))
+                .toList();
         return runner.run(context, new ProcessRunner.Task(argv, null, environment, TIMEOUT, OUTPUT, false));
     }
 
-    private static void requireSuccess(String verb, String name, ProcessRunner.Outcome outcome) throws CommandException {
+    private static void requireSuccess(String verb, String name, ProcessRunner.Outcome outcome)
+            throws CommandException {
         if (outcome.exitCode() != 0) {
             throw new CommandException(
                     Reason.EXECUTOR_ERROR,
-                    verb + " of '" + name + "' failed with exit code " + outcome.exitCode() + ": " + outcome.stderr().text().strip());
+                    verb + " of '" + name + "' failed with exit code " + outcome.exitCode() + ": "
+                            + outcome.stderr().text().strip());
         }
     }
 }

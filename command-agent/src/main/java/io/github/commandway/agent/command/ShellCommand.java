@@ -22,7 +22,12 @@ final class ShellCommand {
     private final Duration maxTimeout;
     private final int outputLimit;
 
-    ShellCommand(ProcessRunner runner, Map<String, String> environment, List<Path> roots, Duration maxTimeout, int outputLimit) {
+    ShellCommand(
+            ProcessRunner runner,
+            Map<String, String> environment,
+            List<Path> roots,
+            Duration maxTimeout,
+            int outputLimit) {
         this.runner = runner;
         this.environment = environment;
         this.roots = roots;
@@ -30,7 +35,10 @@ final class ShellCommand {
         this.outputLimit = outputLimit;
     }
 
-    record Params(String command, @Nullable Integer timeout, @Nullable String workDir) {
+    record Params(
+            String command,
+            @Nullable Integer timeout,
+            @Nullable String workDir) {
         Params {
             Checks.present("command", command);
         }
@@ -39,13 +47,17 @@ final class ShellCommand {
     record Result(boolean success, int exitCode, String stdout, String stderr, String message, boolean truncated) {}
 
     Result execute(ExecutionContext context, Params params) throws IOException, CommandException, InterruptedException {
-        Duration timeout = params.timeout == null ? shorter(DEFAULT_TIMEOUT, maxTimeout) : Duration.ofSeconds(params.timeout);
+        Duration timeout =
+                params.timeout == null ? shorter(DEFAULT_TIMEOUT, maxTimeout) : Duration.ofSeconds(params.timeout);
         if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(maxTimeout) > 0) {
             throw rejected("timeout must be from 1 to " + maxTimeout.toSeconds() + " seconds");
         }
-        List<String> argv = ProcessRunner.WINDOWS ? List.of("cmd.exe", "/c", params.command) : List.of("/bin/sh", "-c", params.command);
+        List<String> argv = ProcessRunner.WINDOWS
+                ? List.of("cmd.exe", "/c", params.command)
+                : List.of("/bin/sh", "-c", params.command);
         ProcessRunner.Outcome outcome = runner.run(
-                context, new ProcessRunner.Task(argv, directory(params.workDir), environment, timeout, outputLimit, true));
+                context,
+                new ProcessRunner.Task(argv, directory(params.workDir), environment, timeout, outputLimit, true));
         boolean success = outcome.exitCode() == 0;
         return new Result(
                 success,

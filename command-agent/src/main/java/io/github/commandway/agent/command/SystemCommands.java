@@ -135,7 +135,7 @@ final class SystemCommands {
         try {
             return InetAddress.getLocalHost().getHostName();
         } catch (UnknownHostException e) {
-            // The name has no address; the message begins with the name on no system for sure.
+            // The machine has a name, but no address is known for it.
             String name = System.getenv("HOSTNAME");
             return name == null ? "" : name;
         }

@@ -33,13 +33,20 @@ class BuiltinCommandsTest {
 
     @Test
     void whatCanChangeTheMachineIsOffByDefault() {
-        assertThat(commands.router().types()).containsExactly("echo", "get_status", "network.ping", "ping", "process.list", "system.info");
+        assertThat(commands.router().types())
+                .containsExactly("echo", "get_status", "network.ping", "ping", "process.list", "system.info");
     }
 
     @Test
     @DisabledOnOs(OS.WINDOWS)
     void everyGroupCanBeSwitched() {
-        assertThat(new Commands(BuiltinCommands.builder().basics(false).processList(false).networkPing(false)).router().types()).isEmpty();
+        assertThat(new Commands(BuiltinCommands.builder()
+                                .basics(false)
+                                .processList(false)
+                                .networkPing(false))
+                        .router()
+                        .types())
+                .isEmpty();
         assertThat(new Commands(BuiltinCommands.builder()
                                 .shell(true)
                                 .files(folder)
@@ -70,9 +77,13 @@ class BuiltinCommandsTest {
 
     @Test
     void pingAndEchoAnswer() throws Exception {
-        assertThat(commands.run("ping", "")).isEqualTo(Commands.JSON.readTree("{\"pong\":true,\"time\":\"2026-02-03T04:05:06Z\"}"));
-        assertThat(commands.router().execute("echo", "as it is".getBytes(StandardCharsets.UTF_8))).asString().isEqualTo("as it is");
-        commands.assertRefused("ping", "{'count': 1}").withMessageContaining("unknown field 'count'; no fields are expected");
+        assertThat(commands.run("ping", ""))
+                .isEqualTo(Commands.JSON.readTree("{\"pong\":true,\"time\":\"2026-02-03T04:05:06Z\"}"));
+        assertThat(commands.router().execute("echo", "as it is".getBytes(StandardCharsets.UTF_8)))
+                .asString()
+                .isEqualTo("as it is");
+        commands.assertRefused("ping", "{'count': 1}")
+                .withMessageContaining("unknown field 'count'; no fields are expected");
     }
 
     @Test
@@ -81,10 +92,12 @@ class BuiltinCommandsTest {
         assertThat(status.get("status").asString()).isEqualTo("running");
         assertThat(status.get("version").asString()).isEqualTo("1.2.3");
         assertThat(status.get("hostname").asString()).isNotEmpty();
-        assertThat(status.get("java_version").asString()).isEqualTo(Runtime.version().toString());
+        assertThat(status.get("java_version").asString())
+                .isEqualTo(Runtime.version().toString());
         assertThat(status.get("num_cpu").asInt()).isPositive();
         assertThat(status.get("num_threads").asInt()).isPositive();
-        assertThat(status.get("memory_used").asLong()).isBetween(1L, status.get("memory_max").asLong());
+        assertThat(status.get("memory_used").asLong())
+                .isBetween(1L, status.get("memory_max").asLong());
         assertThat(status.get("uptime").isIntegralNumber()).isTrue();
 
         JsonNode info = commands.run("system.info", "{}");
@@ -107,13 +120,18 @@ class BuiltinCommandsTest {
                     .findFirst()
                     .orElseThrow();
             assertThat(own.get("command").asString()).contains("sleep");
-            assertThat(own.get("parent_pid").asLong()).isEqualTo(ProcessHandle.current().pid());
+            assertThat(own.get("parent_pid").asLong())
+                    .isEqualTo(ProcessHandle.current().pid());
             assertThat(result.toString()).doesNotContain("600.25");
-            assertThat(result.get("total").asInt()).isEqualTo(result.get("processes").size());
+            assertThat(result.get("total").asInt())
+                    .isEqualTo(result.get("processes").size());
 
             JsonNode some = commands.run("process.list", "{'name': 'sleep', 'limit': 1}");
             assertThat(some.get("processes").size()).isEqualTo(1);
-            assertThat(commands.run("process.list", "{'limit': 1}").get("truncated").asBoolean()).isTrue();
+            assertThat(commands.run("process.list", "{'limit': 1}")
+                            .get("truncated")
+                            .asBoolean())
+                    .isTrue();
             commands.assertRefused("process.list", "{'limit': 0}");
         } finally {
             process.destroyForcibly();
@@ -130,14 +148,18 @@ class BuiltinCommandsTest {
         assertThat(killed(killing, ", 'signal': 'SIGUSR1'")).isEqualTo(128 + 10);
         assertThat(killed(killing, ", 'signal': 'int'")).isEqualTo(128 + 2);
 
-        killing.assertRefused("process.kill", "{'pid': " + ProcessHandle.current().pid() + "}").withMessageContaining("this agent");
+        killing.assertRefused(
+                        "process.kill", "{'pid': " + ProcessHandle.current().pid() + "}")
+                .withMessageContaining("this agent");
         killing.assertRefused("process.kill", "{'pid': 1}").withMessageContaining("first one");
         killing.assertRefused("process.kill", "{'pid': -1}").withMessageContaining("'pid' is missing or less than 1");
         killing.assertRefused("process.kill", "{}").withMessageContaining("'pid' is missing or less than 1");
-        killing.assertRefused("process.kill", "{'pid': 5, 'signal': '9; reboot'}").withMessageContaining("CONT, HUP, INT, KILL");
+        killing.assertRefused("process.kill", "{'pid': 5, 'signal': '9; reboot'}")
+                .withMessageContaining("CONT, HUP, INT, KILL");
         Process ended = new ProcessBuilder("true").start();
         ended.waitFor();
-        killing.assertFails(Reason.EXECUTOR_ERROR, "process.kill", "{'pid': " + ended.pid() + "}").withMessage("there is no process " + ended.pid());
+        killing.assertFails(Reason.EXECUTOR_ERROR, "process.kill", "{'pid': " + ended.pid() + "}")
+                .withMessage("there is no process " + ended.pid());
     }
 
     private static int killed(Commands killing, String signal) throws Exception {
@@ -154,10 +176,12 @@ class BuiltinCommandsTest {
         for (String bad : List.of("", "-h", "--root=/tmp", "a b", "a;b", "../a", "a/b", "a\\u0000")) {
             some.assertRefused("service.status", "{'name': '" + bad + "'}");
         }
-        some.assertRefused("service.stop", "{'name': 'sshd'}").withMessage("the service 'sshd' is not one that may be used");
+        some.assertRefused("service.stop", "{'name': 'sshd'}")
+                .withMessage("the service 'sshd' is not one that may be used");
         if (!Files.isDirectory(Path.of("/run/systemd/system"))) {
             for (String type : List.of("service.status", "service.start", "service.stop", "service.restart")) {
-                some.assertFails(Reason.EXECUTOR_ERROR, type, "{'name': 'cron'}").withMessageContaining("on this machine");
+                some.assertFails(Reason.EXECUTOR_ERROR, type, "{'name': 'cron'}")
+                        .withMessageContaining("on this machine");
             }
         }
     }
@@ -168,20 +192,27 @@ class BuiltinCommandsTest {
         Commands first = new Commands(BuiltinCommands.builder().config(file));
         assertThat(first.run("config.get", "{}")).isEqualTo(Commands.JSON.readTree("{\"version\":0,\"config\":{}}"));
         assertThat(first.run("config.update", "{'config': {'a': {'b': 1, 'c': 2}, 'd': [1, {'e': null}]}}"))
-                .isEqualTo(Commands.JSON.readTree(
-                        "{\"success\":true,\"old_version\":0,\"new_version\":1,\"config\":{\"a\":{\"b\":1,\"c\":2},\"d\":[1,{\"e\":null}]}}"));
-        first.run("config.update", "{'config': {'a': {'b': null, 'x': {'y': null, 'z': 1}}, 'd': {'f': 1}}, 'expected_version': 1}");
+                .isEqualTo(
+                        Commands.JSON.readTree(
+                                "{\"success\":true,\"old_version\":0,\"new_version\":1,\"config\":{\"a\":{\"b\":1,\"c\":2},\"d\":[1,{\"e\":null}]}}"));
+        first.run(
+                "config.update",
+                "{'config': {'a': {'b': null, 'x': {'y': null, 'z': 1}}, 'd': {'f': 1}}, 'expected_version': 1}");
 
         Commands again = new Commands(BuiltinCommands.builder().config(file));
-        JsonNode kept = Commands.JSON.readTree("{\"version\":2,\"config\":{\"a\":{\"c\":2,\"x\":{\"z\":1}},\"d\":{\"f\":1}}}");
+        JsonNode kept =
+                Commands.JSON.readTree("{\"version\":2,\"config\":{\"a\":{\"c\":2,\"x\":{\"z\":1}},\"d\":{\"f\":1}}}");
         assertThat(again.run("config.get", "{}")).isEqualTo(kept);
         JsonNode same = again.run("config.update", "{'config': {'a': {'c': 2}, 'none': null}}");
         assertThat(same.get("new_version").asInt()).isEqualTo(2);
 
-        again.assertRefused("config.update", "{'config': {'a': 1}, 'expected_version': 1}").withMessageContaining("has version 2, not 1");
-        again.assertRefused("config.update", "{'config': []}").withMessageContaining("field 'config' must be an object");
+        again.assertRefused("config.update", "{'config': {'a': 1}, 'expected_version': 1}")
+                .withMessageContaining("has version 2, not 1");
+        again.assertRefused("config.update", "{'config': []}")
+                .withMessageContaining("field 'config' must be an object");
         again.assertRefused("config.update", "{}").withMessageContaining("'config' is missing");
-        again.assertRefused("config.update", "{'config': {'big': '" + "x".repeat(2 << 20) + "'}}").withMessageContaining("more than 1048576");
+        again.assertRefused("config.update", "{'config': {'big': '" + "x".repeat(2 << 20) + "'}}")
+                .withMessageContaining("more than 1048576");
         assertThat(again.run("config.get", "{}")).isEqualTo(kept);
         assertThat(file.getParent()).isDirectoryNotContaining("glob:**.tmp");
     }
@@ -205,7 +236,8 @@ class BuiltinCommandsTest {
             assertThat(open.get("method").asString()).isEqualTo("tcp");
             assertThat(open.get("received").asInt()).isEqualTo(2);
             assertThat(open.get("loss_percent").asDouble()).isZero();
-            assertThat(open.get("min_ms").asDouble()).isLessThanOrEqualTo(open.get("max_ms").asDouble());
+            assertThat(open.get("min_ms").asDouble())
+                    .isLessThanOrEqualTo(open.get("max_ms").asDouble());
             assertThat(open.get("success").asBoolean()).isTrue();
         }
         JsonNode closed = commands.run("network.ping", "{'host': '127.0.0.1', 'count': 2, 'port': " + port + "}");
@@ -224,8 +256,7 @@ class BuiltinCommandsTest {
     @Test
     @DisabledOnOs(OS.WINDOWS)
     void readsTheFiguresOfPing() throws Exception {
-        String statistics =
-                """
+        String statistics = """
                 PING 127.0.0.1 (127.0.0.1) 56(84) bytes of data.
                 64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=0.586 ms
 
@@ -233,12 +264,17 @@ class BuiltinCommandsTest {
                 3 packets transmitted, 2 received, 33.3% packet loss, time 1030ms
                 rtt min/avg/max/mdev = 0.050/0.318/0.586/0.268 ms
                 """;
-        NetworkCommands.PingResult result = NetworkCommands.read("host", InetAddress.getLoopbackAddress(), statistics).orElseThrow();
+        NetworkCommands.PingResult result = NetworkCommands.read("host", InetAddress.getLoopbackAddress(), statistics)
+                .orElseThrow();
         assertThat(result.sent()).isEqualTo(3);
         assertThat(result.received()).isEqualTo(2);
         assertThat(List.of(result.minMs(), result.avgMs(), result.maxMs())).containsExactly(0.050, 0.318, 0.586);
-        assertThat(NetworkCommands.read("host", InetAddress.getLoopbackAddress(), "ping: socktype: SOCK_RAW")).isEmpty();
-        assertThat(NetworkCommands.read("host", InetAddress.getLoopbackAddress(), "2 packets transmitted, 0 packets received, 100% packet loss")
+        assertThat(NetworkCommands.read("host", InetAddress.getLoopbackAddress(), "ping: socktype: SOCK_RAW"))
+                .isEmpty();
+        assertThat(NetworkCommands.read(
+                                "host",
+                                InetAddress.getLoopbackAddress(),
+                                "2 packets transmitted, 0 packets received, 100% packet loss")
                         .orElseThrow()
                         .success())
                 .isFalse();
@@ -249,9 +285,11 @@ class BuiltinCommandsTest {
         for (String bad : List.of("", "-f", "a b", "a;reboot", "$(reboot)", "a\\nb", "http://a")) {
             commands.assertRefused("network.ping", "{'host': '" + bad + "'}");
         }
-        commands.assertRefused("network.ping", "{'host': 'localhost', 'count': 21}").withMessageContaining("'count' must be from 1 to 20");
+        commands.assertRefused("network.ping", "{'host': 'localhost', 'count': 21}")
+                .withMessageContaining("'count' must be from 1 to 20");
         commands.assertRefused("network.ping", "{'host': 'localhost', 'timeout': 0}");
         commands.assertRefused("network.ping", "{'host': 'localhost', 'port': 65536}");
-        commands.assertFails(Reason.EXECUTOR_ERROR, "network.ping", "{'host': 'no-such-host.invalid'}").withMessageContaining("has no address");
+        commands.assertFails(Reason.EXECUTOR_ERROR, "network.ping", "{'host': 'no-such-host.invalid'}")
+                .withMessageContaining("has no address");
     }
 }

@@ -32,7 +32,8 @@ final class Commands {
     }
 
     JsonNode run(ExecutionContext context, String type, String params) throws Exception {
-        return JSON.readTree(router.execute(context, type, params.replace('\'', '"').getBytes(StandardCharsets.UTF_8)));
+        return JSON.readTree(
+                router.execute(context, type, params.replace('\'', '"').getBytes(StandardCharsets.UTF_8)));
     }
 
     ThrowableAssertAlternative<CommandException> assertFails(Reason reason, String type, String params) {

@@ -55,7 +55,8 @@ class FileCommandsTest {
     @Test
     void aRootThatIsNotThereFailsAtTheStart() {
         assertThatExceptionOfType(UncheckedIOException.class)
-                .isThrownBy(() -> BuiltinCommands.builder().files(root.resolve("missing")).build());
+                .isThrownBy(() ->
+                        BuiltinCommands.builder().files(root.resolve("missing")).build());
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> BuiltinCommands.builder().maxFileSize(0).build());
     }
@@ -65,11 +66,15 @@ class FileCommandsTest {
         Files.writeString(root.resolve("text"), "gr\u00fcn");
         Files.write(root.resolve("bytes"), new byte[] {(byte) 0xff, 0, 1});
         assertThat(commands.run("file.read", "{'path': 'text'}"))
-                .isEqualTo(Commands.JSON.readTree(
-                        "{\"path\":\"text\",\"content\":\"gr\u00fcn\",\"encoding\":\"utf-8\",\"size\":5,\"truncated\":false}"));
-        assertThat(commands.run("file.read", "{'path': './bytes', 'encoding': 'base64'}").get("content").asString())
+                .isEqualTo(
+                        Commands.JSON.readTree(
+                                "{\"path\":\"text\",\"content\":\"gr\u00fcn\",\"encoding\":\"utf-8\",\"size\":5,\"truncated\":false}"));
+        assertThat(commands.run("file.read", "{'path': './bytes', 'encoding': 'base64'}")
+                        .get("content")
+                        .asString())
                 .isEqualTo(Base64.getEncoder().encodeToString(new byte[] {(byte) 0xff, 0, 1}));
-        commands.assertFails(Reason.EXECUTOR_ERROR, "file.read", "{'path': 'bytes'}").withMessageContaining("is not UTF-8 text");
+        commands.assertFails(Reason.EXECUTOR_ERROR, "file.read", "{'path': 'bytes'}")
+                .withMessageContaining("is not UTF-8 text");
     }
 
     @Test
@@ -79,20 +84,35 @@ class FileCommandsTest {
         assertThat(result.get("content").asString()).isEqualTo("gr");
         assertThat(result.get("size").asLong()).isEqualTo(5);
         assertThat(result.get("truncated").asBoolean()).isTrue();
-        assertThat(commands.run("file.read", "{'path': 'text', 'max_size': 5}").get("truncated").asBoolean()).isFalse();
-        commands.assertRefused("file.read", "{'path': 'text', 'max_size': 1001}").withMessage("'max_size' must be from 1 to 1000");
+        assertThat(commands.run("file.read", "{'path': 'text', 'max_size': 5}")
+                        .get("truncated")
+                        .asBoolean())
+                .isFalse();
+        commands.assertRefused("file.read", "{'path': 'text', 'max_size': 1001}")
+                .withMessage("'max_size' must be from 1 to 1000");
         commands.assertRefused("file.read", "{'path': 'text', 'max_size': 0}");
         commands.assertRefused("file.read", "{'path': 'text', 'encoding': 'latin1'}");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"../root-outside/secret", "a/../../root-outside/secret", "..", "a/..", "/etc/passwd", "link/secret", "direct", "a/up/root-outside/secret"})
+    @ValueSource(
+            strings = {
+                "../root-outside/secret",
+                "a/../../root-outside/secret",
+                "..",
+                "a/..",
+                "/etc/passwd",
+                "link/secret",
+                "direct",
+                "a/up/root-outside/secret"
+            })
     void refusesPathsThatLeaveTheRoot(String path) throws Exception {
         Files.createDirectory(root.resolve("a"));
         Files.createSymbolicLink(root.resolve("link"), outside);
         Files.createSymbolicLink(root.resolve("direct"), outside.resolve("secret"));
         Files.createSymbolicLink(root.resolve("a/up"), Path.of("../.."));
-        commands.assertRefused("file.read", "{'path': '" + path + "'}").satisfies(e -> assertThat(e.getMessage()).doesNotContain(root.toString()));
+        commands.assertRefused("file.read", "{'path': '" + path + "'}")
+                .satisfies(e -> assertThat(e.getMessage()).doesNotContain(root.toString()));
         commands.assertRefused("file.write", "{'path': '" + path + "', 'content': 'x'}");
         commands.assertRefused("file.write", "{'path': '" + path + "', 'content': 'x', 'mode': 'append'}");
         commands.assertRefused("file.list", "{'path': '" + path + "'}");
@@ -106,7 +126,8 @@ class FileCommandsTest {
         commands.assertRefused("file.write", "{'path': 'link/new', 'content': 'x'}");
         for (String mode : List.of("overwrite", "append", "create")) {
             assertThatExceptionOfType(CommandException.class)
-                    .isThrownBy(() -> commands.run("file.write", "{'path': 'dangling', 'content': 'x', 'mode': '" + mode + "'}"));
+                    .isThrownBy(() ->
+                            commands.run("file.write", "{'path': 'dangling', 'content': 'x', 'mode': '" + mode + "'}"));
         }
         assertThat(outside.resolve("new")).doesNotExist();
     }
@@ -116,7 +137,10 @@ class FileCommandsTest {
         Files.writeString(Files.createDirectory(root.resolve("real")).resolve("file"), "old");
         Files.createSymbolicLink(root.resolve("link"), Path.of("real"));
         Files.createSymbolicLink(root.resolve("to-file"), Path.of("real/file"));
-        assertThat(commands.run("file.read", "{'path': 'link/file'}").get("content").asString()).isEqualTo("old");
+        assertThat(commands.run("file.read", "{'path': 'link/file'}")
+                        .get("content")
+                        .asString())
+                .isEqualTo("old");
         commands.run("file.write", "{'path': 'to-file', 'content': 'new'}");
         assertThat(root.resolve("real/file")).hasContent("new");
         assertThat(Files.isSymbolicLink(root.resolve("to-file"))).isTrue();
@@ -126,7 +150,10 @@ class FileCommandsTest {
     void aRootThatIsItselfALinkIsResolvedOnce() throws Exception {
         Files.writeString(root.resolve("file"), "here");
         Path link = Files.createSymbolicLink(root.resolveSibling("link-to-root"), root);
-        assertThat(new Commands(BuiltinCommands.builder().files(link)).run("file.read", "{'path': 'file'}").get("content").asString())
+        assertThat(new Commands(BuiltinCommands.builder().files(link))
+                        .run("file.read", "{'path': 'file'}")
+                        .get("content")
+                        .asString())
                 .isEqualTo("here");
     }
 
@@ -151,9 +178,12 @@ class FileCommandsTest {
         int read = 0;
         int refused = 0;
         try {
-            for (int i = 0; i < 5_000 || (read == 0 || refused == 0) && i < 200_000; i++) {
+            for (int i = 0; i < 5_000 || ((read == 0 || refused == 0) && i < 200_000); i++) {
                 try {
-                    assertThat(commands.run("file.read", "{'path': 'folder/secret'}").get("content").asString()).isEqualTo("inside");
+                    assertThat(commands.run("file.read", "{'path': 'folder/secret'}")
+                                    .get("content")
+                                    .asString())
+                            .isEqualTo("inside");
                     commands.run("file.write", "{'path': 'folder/new', 'content': 'x'}");
                     read++;
                 } catch (CommandException e) {
@@ -173,11 +203,15 @@ class FileCommandsTest {
 
     @Test
     void refusesWhatIsNotARegularFile() throws Exception {
-        assertThat(new ProcessBuilder("mkfifo", root.resolve("pipe").toString()).start().waitFor()).isZero();
+        assertThat(new ProcessBuilder("mkfifo", root.resolve("pipe").toString())
+                        .start()
+                        .waitFor())
+                .isZero();
         Files.createDirectory(root.resolve("folder"));
         for (String path : List.of("pipe", "folder")) {
             commands.assertRefused("file.read", "{'path': '" + path + "'}").withMessageContaining("not a regular file");
-            commands.assertRefused("file.write", "{'path': '" + path + "', 'content': 'x'}").withMessageContaining("not a regular file");
+            commands.assertRefused("file.write", "{'path': '" + path + "', 'content': 'x'}")
+                    .withMessageContaining("not a regular file");
         }
         Commands devices = new Commands(BuiltinCommands.builder().files(Path.of("/dev")));
         devices.assertRefused("file.read", "{'path': 'zero'}").withMessageContaining("not a regular file");
@@ -196,7 +230,9 @@ class FileCommandsTest {
         commands.run("file.write", "{'path': 'new', 'content': '/w==', 'encoding': 'base64'}");
         assertThat(root.resolve("new")).hasBinaryContent(new byte[] {(byte) 0xff});
         assertThat(permissions("new")).isEqualTo("rwxr-x---");
-        assertThat(Files.readAttributes(root.resolve("new"), "unix:ino").get("ino")).as("replaced, not written into").isNotEqualTo(before);
+        assertThat(Files.readAttributes(root.resolve("new"), "unix:ino").get("ino"))
+                .as("replaced, not written into")
+                .isNotEqualTo(before);
         commands.run("file.write", "{'path': 'new', 'content': '', 'perm': '0666'}");
         assertThat(permissions("new")).isEqualTo("rw-rw-rw-");
         assertThat(names()).containsExactly("new");
@@ -238,20 +274,27 @@ class FileCommandsTest {
 
     @Test
     void refusesWritesThatAreTooLongOrWrong() {
-        commands.assertRefused("file.write", "{'path': 'a', 'content': '" + "x".repeat(1001) + "'}").withMessageContaining("more than the limit of 1000");
-        commands.assertRefused("file.write", "{'path': 'a', 'content': '???', 'encoding': 'base64'}").withMessage("'content' is not base64");
+        commands.assertRefused("file.write", "{'path': 'a', 'content': '" + "x".repeat(1001) + "'}")
+                .withMessageContaining("more than the limit of 1000");
+        commands.assertRefused("file.write", "{'path': 'a', 'content': '???', 'encoding': 'base64'}")
+                .withMessage("'content' is not base64");
         commands.assertRefused("file.write", "{'path': 'a', 'content': '', 'mode': 'truncate'}");
-        commands.assertRefused("file.write", "{'path': 'a', 'content': '', 'perm': '4755'}").withMessageContaining("'perm'");
+        commands.assertRefused("file.write", "{'path': 'a', 'content': '', 'perm': '4755'}")
+                .withMessageContaining("'perm'");
         commands.assertRefused("file.write", "{'path': 'a'}").withMessageContaining("'content' is missing");
-        commands.assertRefused("file.write", "{'path': 'a', 'content': '', 'size': 0}").withMessageContaining("unknown field 'size'");
+        commands.assertRefused("file.write", "{'path': 'a', 'content': '', 'size': 0}")
+                .withMessageContaining("unknown field 'size'");
         assertThat(root).isEmptyDirectory();
     }
 
     @Test
     void tellsWhatIsMissing() {
-        commands.assertFails(Reason.EXECUTOR_ERROR, "file.read", "{'path': 'missing'}").withMessage("there is no 'missing'");
-        commands.assertFails(Reason.EXECUTOR_ERROR, "file.list", "{'path': 'missing'}").withMessage("there is no 'missing'");
-        commands.assertFails(Reason.EXECUTOR_ERROR, "file.write", "{'path': 'missing/a', 'content': ''}").withMessage("there is no 'missing/a'");
+        commands.assertFails(Reason.EXECUTOR_ERROR, "file.read", "{'path': 'missing'}")
+                .withMessage("there is no 'missing'");
+        commands.assertFails(Reason.EXECUTOR_ERROR, "file.list", "{'path': 'missing'}")
+                .withMessage("there is no 'missing'");
+        commands.assertFails(Reason.EXECUTOR_ERROR, "file.write", "{'path': 'missing/a', 'content': ''}")
+                .withMessage("there is no 'missing/a'");
     }
 
     @Test
@@ -261,19 +304,27 @@ class FileCommandsTest {
         Files.createSymbolicLink(root.resolve("a"), outside.resolve("secret"));
         JsonNode all = commands.run("file.list", "{}");
         assertThat(all.get("truncated").asBoolean()).isFalse();
-        assertThat(all.get("entries").valueStream().map(entry -> entry.get("name").asString() + " " + entry.get("type").asString()))
+        assertThat(all.get("entries")
+                        .valueStream()
+                        .map(entry -> entry.get("name").asString() + " "
+                                + entry.get("type").asString()))
                 .containsExactly("a symlink", "b file", "c directory");
         assertThat(all.get("entries").get(1).get("size").asLong()).isEqualTo(5);
         assertThat(all.get("entries").get(1).get("perm").asString()).isEqualTo(permissions("b"));
         JsonNode two = commands.run("file.list", "{'path': '.', 'limit': 2}");
         assertThat(two.get("truncated").asBoolean()).isTrue();
-        assertThat(two.get("entries").valueStream().map(entry -> entry.get("name").asString())).containsExactly("a", "b");
-        commands.assertRefused("file.list", "{'limit': 10001}").withMessageContaining("'limit' must be from 1 to 10000");
+        assertThat(two.get("entries")
+                        .valueStream()
+                        .map(entry -> entry.get("name").asString()))
+                .containsExactly("a", "b");
+        commands.assertRefused("file.list", "{'limit': 10001}")
+                .withMessageContaining("'limit' must be from 1 to 10000");
         commands.assertFails(Reason.EXECUTOR_ERROR, "file.list", "{'path': 'b'}");
     }
 
     private String permissions(String name) throws Exception {
-        return PosixFilePermissions.toString(Files.getPosixFilePermissions(root.resolve(name), LinkOption.NOFOLLOW_LINKS));
+        return PosixFilePermissions.toString(
+                Files.getPosixFilePermissions(root.resolve(name), LinkOption.NOFOLLOW_LINKS));
     }
 
     private List<String> names() throws Exception {

@@ -36,7 +36,8 @@ class ShellCommandTest {
     Path folder;
 
     private final ExecutorService others = Executors.newSingleThreadExecutor();
-    private final Commands commands = new Commands(BuiltinCommands.builder().shell(true).killGrace(Duration.ofMillis(200)));
+    private final Commands commands =
+            new Commands(BuiltinCommands.builder().shell(true).killGrace(Duration.ofMillis(200)));
 
     @AfterEach
     void stop() {
@@ -54,8 +55,9 @@ class ShellCommandTest {
     void givesOutputAndExitCode() throws Exception {
         JsonNode result = commands.run("exec_shell", "{'command': 'echo out; echo err >&2'}");
         assertThat(result)
-                .isEqualTo(Commands.JSON.readTree(
-                        "{\"success\":true,\"exit_code\":0,\"stdout\":\"out\\n\",\"stderr\":\"err\\n\",\"message\":\"\",\"truncated\":false}"));
+                .isEqualTo(
+                        Commands.JSON.readTree(
+                                "{\"success\":true,\"exit_code\":0,\"stdout\":\"out\\n\",\"stderr\":\"err\\n\",\"message\":\"\",\"truncated\":false}"));
     }
 
     @Test
@@ -76,7 +78,9 @@ class ShellCommandTest {
             return Files.createFile(goOn);
         });
         commands.run(
-                context, "exec_shell", "{'command': 'echo first; until [ -e " + goOn + " ]; do sleep 0.01; done; echo second; echo bad >&2'}");
+                context,
+                "exec_shell",
+                "{'command': 'echo first; until [ -e " + goOn + " ]; do sleep 0.01; done; echo second; echo bad >&2'}");
         other.get();
         assertThat(context.stdout()).isEqualTo("first\nsecond\n");
         assertThat(context.stderr()).isEqualTo("bad\n");
@@ -86,8 +90,11 @@ class ShellCommandTest {
     void cutsLongOutputInTheResultAndMarksIt() throws Exception {
         Commands small = new Commands(BuiltinCommands.builder().shell(true).shellOutputLimit(10));
         RecordingContext context = new RecordingContext();
-        JsonNode result = small.run(context, "exec_shell", "{'command': 'printf 123456789\u00e4\u00e4; printf 1234567890 >&2'}");
-        assertThat(result.get("stdout").asString()).as("the character that is cut is left out").isEqualTo("123456789... (truncated)");
+        JsonNode result =
+                small.run(context, "exec_shell", "{'command': 'printf 123456789\u00e4\u00e4; printf 1234567890 >&2'}");
+        assertThat(result.get("stdout").asString())
+                .as("the character that is cut is left out")
+                .isEqualTo("123456789... (truncated)");
         assertThat(result.get("stderr").asString()).isEqualTo("1234567890");
         assertThat(result.get("truncated").asBoolean()).isTrue();
         assertThat(context.stdout()).isEqualTo("123456789\u00e4\u00e4");
@@ -97,30 +104,42 @@ class ShellCommandTest {
     void readsMuchOutputToItsEnd() throws Exception {
         RecordingContext context = new RecordingContext();
         JsonNode result = commands.run(context, "exec_shell", "{'command': 'yes | head -c 5000000'}");
-        assertThat(result.get("stdout").asString()).hasSize((64 << 10) + "... (truncated)".length()).endsWith("y\n... (truncated)");
+        assertThat(result.get("stdout").asString())
+                .hasSize((64 << 10) + "... (truncated)".length())
+                .endsWith("y\n... (truncated)");
         assertThat(context.stdout()).hasSize(5_000_000);
     }
 
     @Test
     void hasNoInput() throws Exception {
-        assertThat(commands.run("exec_shell", "{'command': 'cat; echo end'}").get("stdout").asString()).isEqualTo("end\n");
+        assertThat(commands.run("exec_shell", "{'command': 'cat; echo end'}")
+                        .get("stdout")
+                        .asString())
+                .isEqualTo("end\n");
     }
 
     @Test
     void getsOnlyTheDeclaredEnvironment() throws Exception {
         Commands bare = new Commands(BuiltinCommands.builder().shell(true).environment("PATH"));
-        String names = bare.run("exec_shell", "{'command': 'env | cut -d= -f1'}").get("stdout").asString();
-        assertThat(names.split("\n")).as("PWD, SHLVL and _ come from the shell").contains("COMMANDWAY_COMMAND", "PATH").isSubsetOf("COMMANDWAY_COMMAND", "PATH", "PWD", "OLDPWD", "SHLVL", "_");
+        String names = bare.run("exec_shell", "{'command': 'env | cut -d= -f1'}")
+                .get("stdout")
+                .asString();
+        assertThat(names.split("\n"))
+                .as("PWD, SHLVL and _ come from the shell")
+                .contains("COMMANDWAY_COMMAND", "PATH")
+                .isSubsetOf("COMMANDWAY_COMMAND", "PATH", "PWD", "OLDPWD", "SHLVL", "_");
     }
 
     @Test
     void refusesATimeoutOutOfRangeAndWrongParameters() {
-        commands.assertRefused("exec_shell", "{'command': 'true', 'timeout': 301}").withMessage("timeout must be from 1 to 300 seconds");
+        commands.assertRefused("exec_shell", "{'command': 'true', 'timeout': 301}")
+                .withMessage("timeout must be from 1 to 300 seconds");
         commands.assertRefused("exec_shell", "{'command': 'true', 'timeout': 0}");
         commands.assertRefused("exec_shell", "{'command': 'true', 'timeout': -1}");
         commands.assertRefused("exec_shell", "{'command': ''}").withMessageContaining("'command' is missing or empty");
         commands.assertRefused("exec_shell", "{}").withMessageContaining("'command' is missing or empty");
-        commands.assertRefused("exec_shell", "{'command': ['ls']}").withMessageContaining("field 'command' must be a string");
+        commands.assertRefused("exec_shell", "{'command': ['ls']}")
+                .withMessageContaining("field 'command' must be a string");
     }
 
     @Test
@@ -130,15 +149,25 @@ class ShellCommandTest {
         Files.createSymbolicLink(allowed.resolve("link"), outside);
         Commands fenced = new Commands(BuiltinCommands.builder().shell(true).shellFolders(allowed));
 
-        assertThat(fenced.run("exec_shell", "{'command': 'pwd -P'}").get("stdout").asString()).isEqualTo(allowed.toRealPath() + "\n");
-        assertThat(fenced.run("exec_shell", "{'command': 'pwd -P', 'work_dir': 'inner'}").get("stdout").asString())
+        assertThat(fenced.run("exec_shell", "{'command': 'pwd -P'}")
+                        .get("stdout")
+                        .asString())
+                .isEqualTo(allowed.toRealPath() + "\n");
+        assertThat(fenced.run("exec_shell", "{'command': 'pwd -P', 'work_dir': 'inner'}")
+                        .get("stdout")
+                        .asString())
                 .isEqualTo(allowed.toRealPath().resolve("inner") + "\n");
         for (String bad : List.of("..", outside.toString(), "link", "inner/../../outside", "/")) {
-            fenced.assertRefused("exec_shell", "{'command': 'true', 'work_dir': '" + bad + "'}").withMessageContaining("not under an allowed folder");
+            fenced.assertRefused("exec_shell", "{'command': 'true', 'work_dir': '" + bad + "'}")
+                    .withMessageContaining("not under an allowed folder");
         }
-        fenced.assertRefused("exec_shell", "{'command': 'true', 'work_dir': 'missing'}").withMessageContaining("not a directory");
-        fenced.assertRefused("exec_shell", "{'command': 'true', 'work_dir': 'a\\u0000b'}").withMessageContaining("not a path");
-        assertThat(commands.run("exec_shell", "{'command': 'pwd -P', 'work_dir': '" + outside + "'}").get("stdout").asString())
+        fenced.assertRefused("exec_shell", "{'command': 'true', 'work_dir': 'missing'}")
+                .withMessageContaining("not a directory");
+        fenced.assertRefused("exec_shell", "{'command': 'true', 'work_dir': 'a\\u0000b'}")
+                .withMessageContaining("not a path");
+        assertThat(commands.run("exec_shell", "{'command': 'pwd -P', 'work_dir': '" + outside + "'}")
+                        .get("stdout")
+                        .asString())
                 .isEqualTo(outside.toRealPath() + "\n");
     }
 
@@ -177,7 +206,9 @@ class ShellCommandTest {
     @Test
     void processesThatHandleSigtermMayFinishWithinTheGraceTime() throws Exception {
         Commands patient = new Commands(BuiltinCommands.builder().shell(true).killGrace(Duration.ofSeconds(30)));
-        Files.writeString(folder.resolve("tidy"), "trap 'sleep 0.2; echo tidy > done; exit 0' TERM; while :; do sleep 0.05; done");
+        Files.writeString(
+                folder.resolve("tidy"),
+                "trap 'sleep 0.2; echo tidy > done; exit 0' TERM; while :; do sleep 0.05; done");
         assertThatExceptionOfType(CommandException.class)
                 .isThrownBy(() -> run(new RecordingContext(), patient, "trap : TERM; sh tidy; echo after >> done", 1));
         assertThat(folder.resolve("done")).hasContent("tidy\nafter");
@@ -185,7 +216,11 @@ class ShellCommandTest {
 
     @Test
     void endsWithTheShellAndKillsWhatIsLeftInItsGroup() throws Exception {
-        JsonNode result = run(new RecordingContext(), commands, "sh stubborn left & until [ -e left ]; do sleep 0.01; done; echo done", 30);
+        JsonNode result = run(
+                new RecordingContext(),
+                commands,
+                "sh stubborn left & until [ -e left ]; do sleep 0.01; done; echo done",
+                30);
         assertThat(result.get("stdout").asString()).isEqualTo("done\n");
         await().untilAsserted(() -> assertThat(running("left")).isEmpty());
     }
@@ -193,18 +228,23 @@ class ShellCommandTest {
     @Test
     void aBackgroundProcessThatWritesWithoutEndDoesNotKeepItAlive() throws Exception {
         for (int i = 0; i < 20; i++) {
-            assertThat(commands.run("exec_shell", "{'command': 'yes & exit 0'}").get("success").asBoolean()).isTrue();
+            assertThat(commands.run("exec_shell", "{'command': 'yes & exit 0'}")
+                            .get("success")
+                            .asBoolean())
+                    .isTrue();
         }
     }
 
     @Test
     void theTimeoutCountsByTheTicker() {
         AtomicLong ticker = new AtomicLong();
-        ProcessRunner runner = new ProcessRunner(() -> ticker.getAndAdd(Duration.ofMinutes(1).toNanos()), Duration.ZERO);
+        ProcessRunner runner =
+                new ProcessRunner(() -> ticker.getAndAdd(Duration.ofMinutes(1).toNanos()), Duration.ZERO);
         assertThatExceptionOfType(CommandException.class)
                 .isThrownBy(() -> runner.run(
                         new RecordingContext(),
-                        new ProcessRunner.Task(List.of("/bin/sleep", "600"), null, Map.of(), Duration.ofMinutes(10), 10, false)))
+                        new ProcessRunner.Task(
+                                List.of("/bin/sleep", "600"), null, Map.of(), Duration.ofMinutes(10), 10, false)))
                 .withMessageContaining("not finished within 600000 ms");
     }
 
@@ -223,7 +263,8 @@ class ShellCommandTest {
                 .put("timeout", timeout)
                 .put("work_dir", folder.toString())
                 .toString();
-        return Commands.JSON.readTree(target.router().execute(context, "exec_shell", params.getBytes(StandardCharsets.UTF_8)));
+        return Commands.JSON.readTree(
+                target.router().execute(context, "exec_shell", params.getBytes(StandardCharsets.UTF_8)));
     }
 
     private List<Long> running(String... names) throws IOException {
