@@ -61,6 +61,7 @@ public final class AgentRuntime implements AutoCloseable {
     private static final byte[] NO_RESULT = {};
 
     private final Registry registry = new Registry();
+    private final Json json = new Json();
     private final AgentJournal journal;
     private final AgentLink link;
     private final Clock clock;
@@ -166,6 +167,11 @@ public final class AgentRuntime implements AutoCloseable {
     /** Sends lines of a log. */
     public CompletableFuture<Void> reportLogs(List<String> lines) {
         return send("report.logs", String.join("\n", lines).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Sends a callback, as a message of the type {@code command.callback}. */
+    public CompletableFuture<Void> sendCallback(Callback callback) {
+        return send("command.callback", json.write(callback));
     }
 
     /**

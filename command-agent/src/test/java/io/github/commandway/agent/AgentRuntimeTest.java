@@ -4,6 +4,8 @@ import static io.github.commandway.agent.Server.awaitStatus;
 import static io.github.commandway.agent.Server.ended;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.commandway.directory.AgentListener;
+import io.github.commandway.directory.AgentMessage;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CancelResult;
@@ -19,7 +21,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -363,6 +367,41 @@ class AgentRuntimeTest {
         CommandRecord record = ended(handle);
         assertThat(record.status()).isEqualTo(CommandStatus.FAILED);
         assertThat(record.reason()).isEqualTo(Reason.SHUTDOWN);
+    }
+
+    @Test
+    void reportsAndCallbacksReachTheServer() throws Exception {
+        List<String> came = new CopyOnWriteArrayList<>();
+        server.agents.addListener(new AgentListener() {
+            @Override
+            public void onMessage(String agentId, AgentMessage message) {
+                came.add(agentId + " " + message.type() + " " + text(message.payload()));
+            }
+        });
+        AgentRuntime agent = start((type, payload) -> payload);
+        agent.sendCallback(new Callback("cb-1", "restart", true, Map.of("pid", 7), null, 12))
+                .get(30, TimeUnit.SECONDS);
+        agent.reportLogs(List.of("one", "two")).get(30, TimeUnit.SECONDS);
+        agent.reportStatus("{\"load\":1}").get(30, TimeUnit.SECONDS);
+        assertThat(came)
+                .containsExactly(
+                        AGENT + " command.callback {\"callback_id\":\"cb-1\",\"command_type\":\"restart\",\"success\":true,"
+                                + "\"result\":{\"pid\":7},\"error\":null,\"duration_ms\":12}",
+                        AGENT + " report.logs one\ntwo",
+                        AGENT + " report.status {\"load\":1}");
+        assertThat(text(server.agents.find(AGENT).orElseThrow().status())).isEqualTo("{\"load\":1}");
+    }
+
+    @Test
+    void messagesToTheAgentAreReceived() throws Exception {
+        List<String> came = new CopyOnWriteArrayList<>();
+        start(
+                builder -> builder.onMessage(message -> came.add(message.type() + " " + text(message.payload()))),
+                (type, payload) -> payload);
+        server.agents
+                .send(AGENT, new AgentMessage("1", "event", new byte[] {'x'}), true)
+                .get(30, TimeUnit.SECONDS);
+        assertThat(came).containsExactly("event x");
     }
 
     private AgentRuntime start(CommandExecutor executor) throws IOException {
