@@ -118,10 +118,18 @@ final class AgentConnection extends Connection {
             }
             hello.addHoldings(io.github.commandway.quic.wire.Holding.newBuilder()
                     .setId(Wire.fromRecordId(holding.id()))
-                    .setStateValue(holding.state().ordinal()));
+                    .setState(stateOf(holding)));
             inHello++;
         }
         send(new Messages.Rare(Envelope.newBuilder().setHello(hello)));
+    }
+
+    private static io.github.commandway.quic.wire.Holding.State stateOf(Holding holding) {
+        return switch (holding.state()) {
+            case WAITING -> io.github.commandway.quic.wire.Holding.State.WAITING;
+            case RUNNING -> io.github.commandway.quic.wire.Holding.State.RUNNING;
+            case FINISHED -> io.github.commandway.quic.wire.Holding.State.FINISHED;
+        };
     }
 
     @Override

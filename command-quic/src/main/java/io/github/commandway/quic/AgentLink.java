@@ -209,7 +209,7 @@ public final class AgentLink implements AutoCloseable {
         if (firstLoss) {
             return 0;
         }
-        double cap = Math.min(maxBackoff.toNanos(), minBackoff.toNanos() * Math.pow(2, failures - 1));
+        double cap = Math.min((double) maxBackoff.toNanos(), (double) minBackoff.toNanos() * Math.pow(2, failures - 1));
         return (long) (random.nextDouble() * cap);
     }
 
@@ -350,7 +350,7 @@ public final class AgentLink implements AutoCloseable {
      * @param channel which output this is, such as {@code stdout}: at most 256 characters
      * @param data belongs to the link from now on
      * @return completes when there is room for more, which is at once while less than 1 MiB of this command's output is unsent: with true if this piece
-     *     was taken, with false if it was dropped because there is no session
+     *     was taken, with false if it was not, because there is no session; it may be sent again
      */
     public CompletionStage<Boolean> output(Assignment assignment, String channel, byte[] data) {
         if (channel.length() > MAX_CHANNEL_CHARS) {
@@ -359,7 +359,6 @@ public final class AgentLink implements AutoCloseable {
         AgentConnection connection = session;
         OutputFlow flow = assignment.output();
         if (connection == null || !connection.knows(assignment)) {
-            flow.skip();
             return CompletableFuture.completedStage(false);
         }
         for (int from = 0; from < data.length; from += Wire.CHUNK_BYTES) {

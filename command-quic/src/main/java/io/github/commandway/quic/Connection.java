@@ -179,7 +179,8 @@ abstract class Connection extends ChannelInboundHandlerAdapter {
             return;
         }
         if (cause instanceof IOException) {
-            LOG.debug("connection {} failed", transport, cause);
+            // no stack trace: the other end is the cause, and can make many of these
+            LOG.debug("connection {} failed: {}", transport, cause.toString());
         } else {
             LOG.error("connection {} failed", transport, cause);
         }

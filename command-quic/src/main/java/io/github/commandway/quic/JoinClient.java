@@ -75,7 +75,8 @@ public final class JoinClient {
         } catch (TimeoutException e) {
             throw new JoinException(null, server + " did not answer the join request within " + timeout, e);
         } catch (ExecutionException e) {
-            throw new JoinException(null, String.valueOf(e.getCause().getMessage()), e.getCause());
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new JoinException(null, String.valueOf(cause.getMessage()), cause);
         } finally {
             asking.reply.cancel(false);
         }

@@ -18,11 +18,6 @@ final class OutputFlow {
         return ++sequence;
     }
 
-    /** Counts a piece that is dropped, so that the gap shows. */
-    synchronized void skip() {
-        sequence++;
-    }
-
     /** Completes with true when there is room for more. */
     synchronized CompletionStage<Boolean> whenRoom() {
         if (unsent < MAX_UNSENT_BYTES) {

@@ -271,12 +271,13 @@ final class ServerSession extends Connection {
             switch (WireFormat.getTagFieldNumber(field)) {
                 case 1 -> id = Wire.readRecordId(in);
                 case 2 -> {
-                    PartialResult partial = id == null || partialResults == null ? null : partialResults.get(id);
-                    if (partial == null || id == null) {
+                    Map<RecordId, PartialResult> partials = partialResults;
+                    PartialResult partial = id == null || partials == null ? null : partials.get(id);
+                    if (partials == null || partial == null || id == null) {
                         throw new ProtocolException("a chunk of a result that was not announced");
                     }
                     if (partial.data.add(in)) {
-                        partialResults.remove(id);
+                        partials.remove(id);
                         partialBytes -= partial.data.announced();
                         completed(owner, id, partial.tag, partial.reason, partial.message, partial.data.bytes());
                     }

@@ -264,16 +264,21 @@ final class TransportChannels {
                                 if (result.isSuccess()) {
                                     openMainStream(result.getNow(), socket, connection, connected);
                                 } else {
-                                    socket.close();
+                                    closeAfterRead(socket);
                                     connected.tryFailure(result.cause());
                                 }
                             });
                 });
     }
 
+    /** Closes the socket when it is not being read from, since the rest of that read would fail. */
+    private static void closeAfterRead(Channel socket) {
+        socket.eventLoop().execute(socket::close);
+    }
+
     private static void openMainStream(
             QuicChannel quic, Channel socket, Connection connection, Promise<Void> connected) {
-        quic.closeFuture().addListener(closed -> socket.close());
+        quic.closeFuture().addListener(closed -> closeAfterRead(socket));
         quic.attr(CONNECTION).set(connection);
         connection.transport(quic);
         quic.createStream(QuicStreamType.BIDIRECTIONAL, connection).addListener(opened -> {
