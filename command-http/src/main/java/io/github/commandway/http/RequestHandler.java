@@ -2,11 +2,16 @@ package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.IdGenerator;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.timeout.ReadTimeoutException;
 import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +22,9 @@ import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
+import reactor.netty.FutureMono;
 import reactor.netty.channel.AbortedException;
+import reactor.netty.channel.ChannelOperations;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 
@@ -65,12 +72,14 @@ final class RequestHandler {
         private final HttpServerRequest request;
         private final HttpServerResponse response;
         private final AtomicLong held = new AtomicLong();
+        private final Channel channel;
         private String route = NO_ROUTE;
         private volatile boolean answered;
 
         Exchange(HttpServerRequest request, HttpServerResponse response) {
             this.request = request;
             this.response = response;
+            channel = ((ChannelOperations<?, ?>) response).channel();
         }
 
         Mono<Void> answer() {
@@ -182,8 +191,13 @@ final class RequestHandler {
             Function<Reply.EventWriter, Mono<Void>> source = ((Reply.Events) reply).source();
             return response.sendHeaders()
                     .then()
-                    .then(Mono.defer(() -> source.apply(
-                            text -> response.sendString(Mono.just(text)).then())));
+                    .then(Mono.defer(() -> source.apply(this::writeEvents)));
+        }
+
+        /** Goes past the response object, which has no way to say that one piece of several has left. */
+        private Mono<Void> writeEvents(String text) {
+            ByteBuf bytes = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+            return FutureMono.deferFuture(() -> channel.writeAndFlush(new DefaultHttpContent(bytes)));
         }
 
         private Mono<Void> writeWhole(Reply.Full full) {
