@@ -9,9 +9,9 @@ import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.QueryStringDecoder;
-import io.netty.handler.timeout.ReadTimeoutException;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +39,8 @@ final class RequestHandler {
     private final int maxBodyBytes;
     private final long maxHeldBytes;
     private final AtomicLong heldBytes = new AtomicLong();
+    private final Duration bodyTimeout;
+    private final Ends ends;
     private final Slots streams;
     private final CommandMetrics metrics;
     private final IdGenerator ids;
@@ -49,6 +51,8 @@ final class RequestHandler {
             RequestReader reader,
             int maxBodyBytes,
             long maxHeldBytes,
+            Duration bodyTimeout,
+            Ends ends,
             Slots streams,
             CommandMetrics metrics,
             IdGenerator ids) {
@@ -57,6 +61,8 @@ final class RequestHandler {
         this.reader = reader;
         this.maxBodyBytes = maxBodyBytes;
         this.maxHeldBytes = maxHeldBytes;
+        this.bodyTimeout = bodyTimeout;
+        this.ends = ends;
         this.streams = streams;
         this.metrics = metrics;
         this.ids = ids;
@@ -135,6 +141,7 @@ final class RequestHandler {
             return request.receive()
                     .asByteArray()
                     .collect(ByteArrayOutputStream::new, this::keep)
+                    .timeout(ends.delay(bodyTimeout), Mono.error(RequestHandler::bodyTooSlow))
                     .map(body -> reader.readBody(body.toByteArray(), found.body()));
         }
 
@@ -230,10 +237,6 @@ final class RequestHandler {
             if (error instanceof CommandRejectedException refusal) {
                 return Refusals.problemOf(refusal);
             }
-            if (error instanceof ReadTimeoutException) {
-                return new Problem(408, "request_timeout", "the body did not come in time")
-                        .header("Connection", "close");
-            }
             String id = ids.next().toString();
             LOG.error("{} {} failed, error id {}", request.method(), route, id, error);
             return new Problem(
@@ -244,6 +247,10 @@ final class RequestHandler {
             String method = request.method().name();
             return method.equals("GET") || method.equals("POST") || method.equals("HEAD") ? method : "other";
         }
+    }
+
+    private static Problem bodyTooSlow() {
+        return new Problem(408, "request_timeout", "the body did not come in time").header("Connection", "close");
     }
 
     private static void requireJson(@Nullable String contentType) {
