@@ -47,6 +47,7 @@ public final class HttpFacade implements AutoCloseable {
     private final LoopResources loops;
     private final ScheduledExecutorService timer;
     private final Ends ends;
+    private final List<Route> routes;
     private final HttpServer server;
     private volatile boolean stopping;
     private @Nullable DisposableServer running;
@@ -59,7 +60,10 @@ public final class HttpFacade implements AutoCloseable {
         timer = options.timer == null ? newTimer() : options.timer;
         Scheduler worker = Schedulers.fromExecutor(loops.onServer(LoopResources.DEFAULT_NATIVE));
         ends = new Ends(options.manager, Schedulers.fromExecutorService(timer), worker);
-        server = server(handler());
+        Slots waiting = new Slots("waiting requests", options.maxWaiting);
+        IdGenerator ids = IdGenerator.uuidV7(options.clock, () -> ThreadLocalRandom.current().nextLong());
+        routes = routes(waiting, ids);
+        server = server(handler(waiting, ids));
     }
 
     /**
@@ -72,36 +76,38 @@ public final class HttpFacade implements AutoCloseable {
         return new Builder(manager, agents);
     }
 
-    private RequestHandler handler() {
-        Slots waiting = new Slots("waiting requests", options.maxWaiting);
+    private RequestHandler handler(Slots waiting, IdGenerator ids) {
         Slots streams = new Slots("event streams", options.maxStreams);
-        CommandMetrics metrics = options.metrics;
-        metrics.bind(options.manager, options.agents);
-        metrics.bindSlots(streams, waiting);
-        IdGenerator ids = IdGenerator.uuidV7(
-                options.clock, () -> ThreadLocalRandom.current().nextLong());
+        options.metrics.bind(options.manager, options.agents);
+        options.metrics.bindSlots(streams, waiting);
         return new RequestHandler(
-                routes(waiting, metrics, ids),
+                new RouteTable(routes),
                 access,
                 new RequestReader(options.maxBodyBytes, options.maxJsonDepth),
                 options.maxBodyBytes,
                 options.maxHeldBytes,
+                options.requestTimeout,
+                ends,
                 streams,
-                metrics,
+                options.metrics,
                 ids);
     }
 
-    private RouteTable routes(Slots waiting, CommandMetrics metrics, IdGenerator ids) {
-        List<Route> routes = new ArrayList<>();
-        routes.addAll(new MultiRoutes(options.manager, ends, waiting, ids, options.clock).routes());
-        routes.addAll(new CommandRoutes(options.manager, ends, waiting).routes());
-        routes.addAll(new EventRoutes(options.manager, ends).routes());
-        routes.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
-        routes.addAll(new OperationRoutes(options.clock, options.readinessChecks, metrics, () -> stopping).routes());
-        routes.add(Route.get("/openapi.json", "This document.")
+    private List<Route> routes(Slots waiting, IdGenerator ids) {
+        List<Route> all = new ArrayList<>();
+        all.addAll(new MultiRoutes(options.manager, ends, waiting, ids, options.clock).routes());
+        all.addAll(new CommandRoutes(options.manager, ends, waiting).routes());
+        all.addAll(new EventRoutes(options.manager, ends).routes());
+        all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
+        all.addAll(new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
+        all.add(Route.get("/openapi.json", "This document.")
                 .answers(200, "OpenApi")
-                .handledBy(call -> Mono.just(Reply.json(200, OpenApi.document(routes, access.needsCredentials())))));
-        return new RouteTable(routes);
+                .handledBy(call -> Mono.just(Reply.json(200, OpenApi.document(all, access.needsCredentials())))));
+        return all;
+    }
+
+    List<Route> routes() {
+        return routes;
     }
 
     private HttpServer server(RequestHandler handler) {
@@ -113,7 +119,6 @@ public final class HttpFacade implements AutoCloseable {
                 .maxPipelineDepth(16)
                 .httpRequestDecoder(spec -> spec.maxInitialLineLength(8 << 10).maxHeaderSize(16 << 10))
                 .idleTimeout(options.idleTimeout)
-                .requestTimeout(options.requestTimeout)
                 .doOnChannelInit((observer, channel, address) -> guard(channel))
                 .handle(handler::handle);
     }

@@ -2,11 +2,16 @@ package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.IdGenerator;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.QueryStringDecoder;
-import io.netty.handler.timeout.ReadTimeoutException;
 import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +22,9 @@ import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
+import reactor.netty.FutureMono;
 import reactor.netty.channel.AbortedException;
+import reactor.netty.channel.ChannelOperations;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 
@@ -32,6 +39,8 @@ final class RequestHandler {
     private final int maxBodyBytes;
     private final long maxHeldBytes;
     private final AtomicLong heldBytes = new AtomicLong();
+    private final Duration bodyTimeout;
+    private final Ends ends;
     private final Slots streams;
     private final CommandMetrics metrics;
     private final IdGenerator ids;
@@ -42,6 +51,8 @@ final class RequestHandler {
             RequestReader reader,
             int maxBodyBytes,
             long maxHeldBytes,
+            Duration bodyTimeout,
+            Ends ends,
             Slots streams,
             CommandMetrics metrics,
             IdGenerator ids) {
@@ -50,6 +61,8 @@ final class RequestHandler {
         this.reader = reader;
         this.maxBodyBytes = maxBodyBytes;
         this.maxHeldBytes = maxHeldBytes;
+        this.bodyTimeout = bodyTimeout;
+        this.ends = ends;
         this.streams = streams;
         this.metrics = metrics;
         this.ids = ids;
@@ -65,12 +78,14 @@ final class RequestHandler {
         private final HttpServerRequest request;
         private final HttpServerResponse response;
         private final AtomicLong held = new AtomicLong();
+        private final Channel channel;
         private String route = NO_ROUTE;
         private volatile boolean answered;
 
         Exchange(HttpServerRequest request, HttpServerResponse response) {
             this.request = request;
             this.response = response;
+            channel = ((ChannelOperations<?, ?>) response).channel();
         }
 
         Mono<Void> answer() {
@@ -126,6 +141,7 @@ final class RequestHandler {
             return request.receive()
                     .asByteArray()
                     .collect(ByteArrayOutputStream::new, this::keep)
+                    .timeout(ends.delay(bodyTimeout), Mono.error(RequestHandler::bodyTooSlow))
                     .map(body -> reader.readBody(body.toByteArray(), found.body()));
         }
 
@@ -182,8 +198,13 @@ final class RequestHandler {
             Function<Reply.EventWriter, Mono<Void>> source = ((Reply.Events) reply).source();
             return response.sendHeaders()
                     .then()
-                    .then(Mono.defer(() -> source.apply(
-                            text -> response.sendString(Mono.just(text)).then())));
+                    .then(Mono.defer(() -> source.apply(this::writeEvents)));
+        }
+
+        /** Goes past the response object, which has no way to say that one piece of several has left. */
+        private Mono<Void> writeEvents(String text) {
+            ByteBuf bytes = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+            return FutureMono.deferFuture(() -> channel.writeAndFlush(new DefaultHttpContent(bytes)));
         }
 
         private Mono<Void> writeWhole(Reply.Full full) {
@@ -216,10 +237,6 @@ final class RequestHandler {
             if (error instanceof CommandRejectedException refusal) {
                 return Refusals.problemOf(refusal);
             }
-            if (error instanceof ReadTimeoutException) {
-                return new Problem(408, "request_timeout", "the body did not come in time")
-                        .header("Connection", "close");
-            }
             String id = ids.next().toString();
             LOG.error("{} {} failed, error id {}", request.method(), route, id, error);
             return new Problem(
@@ -230,6 +247,10 @@ final class RequestHandler {
             String method = request.method().name();
             return method.equals("GET") || method.equals("POST") || method.equals("HEAD") ? method : "other";
         }
+    }
+
+    private static Problem bodyTooSlow() {
+        return new Problem(408, "request_timeout", "the body did not come in time").header("Connection", "close");
     }
 
     private static void requireJson(@Nullable String contentType) {

@@ -39,6 +39,7 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
     final Map<RecordId, Running> running = new ConcurrentHashMap<>();
     final List<AgentMessage> messages = new CopyOnWriteArrayList<>();
     final TreeMap<String, Boolean> agents = new TreeMap<>();
+    volatile boolean failFind;
     private final Clock clock;
 
     AgentEdge(Clock clock) {
@@ -105,6 +106,9 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
 
     @Override
     public Optional<AgentInfo> find(String agentId) {
+        if (failFind) {
+            throw new IllegalStateException("a secret of the server, for the test");
+        }
         Boolean connected = agents.get(agentId);
         return connected == null ? Optional.empty() : Optional.of(info(agentId, connected));
     }
