@@ -461,6 +461,7 @@ class CommandLifeTest {
             assertThat(handle.record().cancelRequested()).isTrue();
             assertThat(call.context().isCancelled()).isTrue();
             assertThat(causes).startsWith(CancelCause.REQUESTED);
+            assertThat(call.handOver()).as("a lost hand-over is not repeated").isFalse();
 
             call.fail(new CommandException(Reason.CANCELLED_WHILE_RUNNING, "stopped"));
             assertThat(answer.join().orElseThrow().outcome()).isEqualTo(CancelResult.Outcome.CANCELLED_WHILE_RUNNING);

@@ -16,6 +16,7 @@ import io.github.commandway.testing.FaultyCommandStore;
 import io.github.commandway.testing.FaultyCommandStore.Operation;
 import io.github.commandway.testing.FaultyCommandStore.Write;
 import io.github.commandway.testing.ManualTime;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -410,6 +411,16 @@ class CommandManagerTest {
         }
 
         @Test
+        void nothingIsAcceptedByAManagerThatShutDownMeanwhile() throws InterruptedException {
+            try (ManagerFixture fixture = new ManagerFixture()) {
+                fixture.waiting.onAdmit = fixture.manager::shutdown;
+                assertThat(fixture.refusalOf(toQueue())).isEqualTo(Code.SHUTTING_DOWN);
+                assertThat(fixture.waiting.calls).isEmpty();
+                assertThat(fixture.manager.awaitTermination(Duration.ZERO)).isTrue();
+            }
+        }
+
+        @Test
         void shutdownNowEndsEverythingAndTellsTheHandlers() throws InterruptedException {
             try (ManagerFixture fixture = new ManagerFixture()) {
                 CommandHandle running = fixture.submit(toDirect());
@@ -570,6 +581,39 @@ class CommandManagerTest {
             assertThat(completion).isNotDone();
             fixture.direct.last().succeed(null);
             assertThat(completion.join().status()).isEqualTo(CommandStatus.COMPLETED);
+        }
+
+        /** The moment between the write and the answer to it. */
+        @Test
+        void whoeverFindsTheRecordOfAKeyCanWaitForItsEnd() {
+            List<CompletableFuture<CommandHandle>> answers = new ArrayList<>();
+            ManagerFixture[] made = new ManagerFixture[1];
+            Runnable onFirstWrite = () -> {
+                if (answers.isEmpty()) {
+                    answers.add(new CompletableFuture<>());
+                    answers.add(made[0].manager.submit(
+                            toDirect().idempotencyKey("k").build()));
+                }
+            };
+            made[0] = new ManagerFixture(builder -> builder.store(afterEveryCreate(store, onFirstWrite)));
+            made[0].submit(toDirect().idempotencyKey("k"));
+            CompletableFuture<CommandRecord> completion = answers.get(1).join().completion();
+            assertThat(completion).isNotDone();
+            made[0].direct.last().succeed(null);
+            assertThat(completion.join().status()).isEqualTo(CommandStatus.COMPLETED);
+        }
+
+        private static CommandStore afterEveryCreate(CommandStore store, Runnable action) {
+            return (CommandStore) Proxy.newProxyInstance(
+                    CommandStore.class.getClassLoader(),
+                    new Class<?>[] {CommandStore.class},
+                    (proxy, method, arguments) -> {
+                        Object answer = method.invoke(store, arguments);
+                        if (method.getName().equals("create")) {
+                            action.run();
+                        }
+                        return answer;
+                    });
         }
 
         @Test

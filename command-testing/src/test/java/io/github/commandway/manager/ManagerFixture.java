@@ -149,9 +149,11 @@ final class ManagerFixture implements AutoCloseable {
     /** The same, for commands that wait to be handed over. */
     static final class WaitingHandler extends DirectHandler implements QueueingHandler {
         CommandRejectedException.@Nullable Code refusal;
+        Runnable onAdmit = () -> {};
 
         @Override
         public void admit(CommandRequest request) throws CommandRejectedException {
+            onAdmit.run();
             if (refusal != null) {
                 throw new CommandRejectedException(refusal, "refused by the test");
             }
