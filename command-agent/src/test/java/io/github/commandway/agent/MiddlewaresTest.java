@@ -120,6 +120,10 @@ class MiddlewaresTest {
         seen.get().onCancel(late::incrementAndGet);
         assertThat(late).hasValue(1);
         assertThat(outer.isCancelled()).isFalse();
+
+        outer.cancel();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(actions).as("ended twice, run once").hasValue(1);
     }
 
     @Test

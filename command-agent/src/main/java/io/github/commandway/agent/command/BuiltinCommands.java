@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.ZoneId;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -98,7 +99,7 @@ public final class BuiltinCommands {
         private boolean processKill;
         private boolean shell;
         private List<Path> shellFolders = List.of();
-        private Duration shellMaxTimeout = Duration.ofSeconds(300);
+        private Duration shellMaxTimeout = Duration.ofMinutes(5);
         private int shellOutputLimit = 64 << 10;
         private Duration killGrace = Duration.ofSeconds(2);
         private Set<String> environment = Set.of(
@@ -123,7 +124,7 @@ public final class BuiltinCommands {
         private Set<String> allowedServices = Set.of();
         private @Nullable Path configFile;
         private String version = "unknown";
-        private Clock clock = Clock.systemDefaultZone();
+        private Clock clock = Clock.system(ZoneId.systemDefault());
 
         private Builder() {}
 

@@ -26,7 +26,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
-import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -320,7 +320,7 @@ final class FileCommands {
     }
 
     private static SeekableByteChannel open(FileRoot.Entry entry, OpenOption... options) throws IOException {
-        Set<OpenOption> all = new java.util.HashSet<>(List.of(options));
+        Set<OpenOption> all = new HashSet<>(List.of(options));
         all.add(LinkOption.NOFOLLOW_LINKS);
         return entry.folder().newByteChannel(entry.name(), all);
     }
@@ -356,14 +356,13 @@ final class FileCommands {
 
     private static Set<PosixFilePermission> permissions(String octal) {
         int bits = Integer.parseInt(octal, 8);
-        Set<PosixFilePermission> permissions = EnumSet.noneOf(PosixFilePermission.class);
-        // In the order of the constants: owner read is the highest bit, others execute the lowest.
-        for (PosixFilePermission permission : PosixFilePermission.values()) {
-            if ((bits & (0400 >> permission.ordinal())) != 0) {
-                permissions.add(permission);
+        char[] symbols = "rwxrwxrwx".toCharArray();
+        for (int i = 0; i < symbols.length; i++) {
+            if ((bits & (0400 >> i)) == 0) {
+                symbols[i] = '-';
             }
         }
-        return permissions;
+        return PosixFilePermissions.fromString(new String(symbols));
     }
 
     private static CommandException failed(String verb, String path, FileSystemException e) {

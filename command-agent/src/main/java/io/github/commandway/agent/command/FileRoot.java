@@ -31,6 +31,7 @@ final class FileRoot {
         openRoot().close();
     }
 
+    @SuppressWarnings("StreamResourceLeak") // the caller closes it
     private SecureDirectoryStream<Path> openRoot() throws IOException {
         DirectoryStream<Path> stream = Files.newDirectoryStream(root);
         if (stream instanceof SecureDirectoryStream<Path> secure) {

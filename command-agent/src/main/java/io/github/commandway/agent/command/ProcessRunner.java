@@ -74,13 +74,8 @@ final class ProcessRunner {
     /** How it ended. */
     record Outcome(int exitCode, Captured stdout, Captured stderr) {}
 
-    /** The beginning of an output. */
-    record Captured(byte[] bytes, boolean truncated) {
-        String text() {
-            int length = truncated ? Utf8.wholeCharacters(bytes) : bytes.length;
-            return new String(bytes, 0, length, StandardCharsets.UTF_8) + (truncated ? "... (truncated)" : "");
-        }
-    }
+    /** The beginning of an output, with a mark at its end if that is not all. */
+    record Captured(String text, boolean truncated) {}
 
     /**
      * Returns when the process has ended. What it left running in its group is killed then; what it started in a session of its own goes on.
@@ -143,7 +138,8 @@ final class ProcessRunner {
         while (true) {
             boolean over = nanoTicker.getAsLong() - start >= task.timeout.toNanos();
             boolean exited = !process.isAlive();
-            boolean moved = stdout.take(context, buffer) | stderr.take(context, buffer);
+            boolean moved = stdout.take(context, buffer);
+            moved |= stderr.take(context, buffer);
             if (exited && !moved) {
                 return new Outcome(process.exitValue(), stdout.captured(), stderr.captured());
             }
@@ -192,7 +188,10 @@ final class ProcessRunner {
         }
 
         Captured captured() {
-            return new Captured(kept.toByteArray(), truncated);
+            byte[] bytes = kept.toByteArray();
+            int length = truncated ? Utf8.wholeCharacters(bytes) : bytes.length;
+            String text = new String(bytes, 0, length, StandardCharsets.UTF_8);
+            return new Captured(truncated ? text + "... (truncated)" : text, truncated);
         }
     }
 
