@@ -279,8 +279,10 @@ public final class AgentRuntime implements AutoCloseable {
         if (execution.state() == Execution.State.WAITING) {
             // it is marked, so it cannot start any more
             switch (cause) {
-                case REQUESTED -> finish(execution, Reason.CANCELLED_BEFORE_START, "cancelled before it started", NO_RESULT);
-                case DEADLINE -> finish(execution, Reason.QUEUE_TIMEOUT, "its time was over before it started", NO_RESULT);
+                case REQUESTED ->
+                    finish(execution, Reason.CANCELLED_BEFORE_START, "cancelled before it started", NO_RESULT);
+                case DEADLINE ->
+                    finish(execution, Reason.QUEUE_TIMEOUT, "its time was over before it started", NO_RESULT);
                 case SHUTDOWN -> forget(execution);
             }
         } else if (action != null) {
@@ -311,7 +313,9 @@ public final class AgentRuntime implements AutoCloseable {
     void output(Execution execution, String channel, byte[] data) throws InterruptedException {
         while (execution.state() == Execution.State.RUNNING) {
             try {
-                if (link.output(execution.assignment(), channel, data).toCompletableFuture().get()) {
+                if (link.output(execution.assignment(), channel, data)
+                        .toCompletableFuture()
+                        .get()) {
                     return;
                 }
             } catch (ExecutionException e) {
@@ -366,7 +370,8 @@ public final class AgentRuntime implements AutoCloseable {
                 finish(execution, failure.reason(), String.valueOf(failure.getMessage()), NO_RESULT);
             } else if (error != null) {
                 String message = error.getMessage();
-                String text = message == null || message.isBlank() ? error.getClass().getName() : message;
+                String text =
+                        message == null || message.isBlank() ? error.getClass().getName() : message;
                 finish(execution, Reason.EXECUTOR_ERROR, text, NO_RESULT);
             } else if (data == null || data instanceof byte[]) {
                 byte[] result = data == null ? NO_RESULT : (byte[]) data;
@@ -377,7 +382,8 @@ public final class AgentRuntime implements AutoCloseable {
                     finish(execution, Reason.OK, "", result);
                 }
             } else {
-                String problem = "the handler returned a " + data.getClass().getName() + "; a result is a byte[] or null";
+                String problem =
+                        "the handler returned a " + data.getClass().getName() + "; a result is a byte[] or null";
                 finish(execution, Reason.EXECUTOR_ERROR, problem, NO_RESULT);
             }
         }
@@ -440,8 +446,7 @@ public final class AgentRuntime implements AutoCloseable {
             Map<RecordId, Holding> holdings = new HashMap<>();
             byId.forEach((id, execution) -> holdings.put(id, new Holding(id, holdingState(execution.state()))));
             journal.unconfirmed()
-                    .forEach(outcome ->
-                            holdings.put(outcome.id(), new Holding(outcome.id(), Holding.State.FINISHED)));
+                    .forEach(outcome -> holdings.put(outcome.id(), new Holding(outcome.id(), Holding.State.FINISHED)));
             return new ArrayList<>(holdings.values());
         }
     }

@@ -38,10 +38,8 @@ public interface ExecutionContext {
     void output(String channel, byte[] data) throws InterruptedException;
 
     /** On whose behalf it is executed, or null if nobody was authenticated. */
-    @Nullable
-    String principal();
+    @Nullable String principal();
 
     /** The W3C {@code traceparent} of the caller, or null. */
-    @Nullable
-    String traceParent();
+    @Nullable String traceParent();
 }

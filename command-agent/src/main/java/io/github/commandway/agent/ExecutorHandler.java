@@ -55,7 +55,9 @@ final class ExecutorHandler implements Handler {
             Throwable error = null;
             try {
                 result = executor.execute(
-                        this, execution.assignment().type(), execution.assignment().payload());
+                        this,
+                        execution.assignment().type(),
+                        execution.assignment().payload());
             } catch (Throwable e) {
                 error = e;
             }

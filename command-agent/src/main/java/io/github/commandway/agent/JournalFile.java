@@ -56,7 +56,8 @@ final class JournalFile implements AutoCloseable {
         lock = FileChannel.open(directory.resolve("journal.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         if (!isLocked(lock)) {
             lock.close();
-            throw new IOException("the journal in " + directory + " is in use by another agent; give each agent a data folder of its own");
+            throw new IOException("the journal in " + directory
+                    + " is in use by another agent; give each agent a data folder of its own");
         }
     }
 
@@ -85,7 +86,8 @@ final class JournalFile implements AutoCloseable {
         }
         long bytes = Math.max(minBytes, 2 * live);
         if (bytes > Integer.MAX_VALUE) {
-            throw new IOException("outcomes that the server has not confirmed take " + live + " bytes, more than a journal can hold");
+            throw new IOException(
+                    "outcomes that the server has not confirmed take " + live + " bytes, more than a journal can hold");
         }
         Path path = pathOf(++number);
         try (FileChannel channel = FileChannel.open(
@@ -215,7 +217,11 @@ final class JournalFile implements AutoCloseable {
                     || source.getInt(start - Integer.BYTES) != checksumOf(source, start, size)) {
                 Path kept = path.resolveSibling(path.getFileName() + ".damaged");
                 Files.copy(path, kept, StandardCopyOption.REPLACE_EXISTING);
-                LOG.warn("{} is damaged at byte {}; what came after it is lost, a copy is kept as {}", path, start - PREFIX_BYTES, kept);
+                LOG.warn(
+                        "{} is damaged at byte {}; what came after it is lost, a copy is kept as {}",
+                        path,
+                        start - PREFIX_BYTES,
+                        kept);
                 return;
             }
             apply(source.slice(start, size), entries);

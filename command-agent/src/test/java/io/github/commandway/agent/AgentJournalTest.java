@@ -109,7 +109,9 @@ class AgentJournalTest {
         for (int restart = 0; restart < 20; restart++) {
             try (AgentJournal journal = open()) {
                 model.replaceAll((id, result) -> result.isEmpty() ? "lost" : result);
-                assertThat(unconfirmed(journal)).as("seed %d, restart %d", seed, restart).isEqualTo(model);
+                assertThat(unconfirmed(journal))
+                        .as("seed %d, restart %d", seed, restart)
+                        .isEqualTo(model);
                 for (int step = 0; step < 100; step++) {
                     RecordId id = RecordId.ofUuid(0, random.nextInt(60));
                     switch (random.nextInt(3)) {
@@ -172,7 +174,9 @@ class AgentJournalTest {
     void belongsToOneAgentAtATime() throws IOException {
         try (AgentJournal journal = open()) {
             journal.begin(FIRST);
-            assertThatThrownBy(this::open).isInstanceOf(IOException.class).hasMessageContaining("in use by another agent");
+            assertThatThrownBy(this::open)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("in use by another agent");
         }
         open().close();
     }
@@ -187,9 +191,12 @@ class AgentJournalTest {
 
     private static Map<RecordId, String> unconfirmed(AgentJournal journal) {
         Map<RecordId, String> found = new HashMap<>();
-        journal.unconfirmed().forEach(outcome -> found.put(
-                outcome.id(),
-                outcome.reason() == Reason.LOST ? "lost" : new String(outcome.result(), StandardCharsets.UTF_8)));
+        journal.unconfirmed()
+                .forEach(outcome -> found.put(
+                        outcome.id(),
+                        outcome.reason() == Reason.LOST
+                                ? "lost"
+                                : new String(outcome.result(), StandardCharsets.UTF_8)));
         return found;
     }
 

@@ -132,7 +132,9 @@ class AgentKillTest {
             CommandRecord record = handle.record();
             String payload = new String(handle.request().payload(), StandardCharsets.UTF_8);
             if (record.status() == CommandStatus.COMPLETED) {
-                assertThat(effects).as("seed %d: completed means that it ran", seed).contains(payload);
+                assertThat(effects)
+                        .as("seed %d: completed means that it ran", seed)
+                        .contains(payload);
             } else {
                 assertThat(record.reason()).as("seed %d: %s", seed, record).isEqualTo(Reason.LOST);
             }

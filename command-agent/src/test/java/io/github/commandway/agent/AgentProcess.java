@@ -38,12 +38,12 @@ final class AgentProcess implements AutoCloseable {
     }
 
     /** Ends it without any chance to say goodbye. */
-    void kill() throws InterruptedException {
-        process.destroyForcibly().waitFor();
+    void kill() {
+        process.destroyForcibly().onExit().join();
     }
 
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
         kill();
     }
 

@@ -233,7 +233,7 @@ class AgentRuntimeTest {
         start(builder -> builder.concurrency(3), (type, payload) -> {
             most.accumulateAndGet(now.incrementAndGet(), Math::max);
             runs.incrementAndGet();
-            Thread.yield();
+            Thread.onSpinWait();
             now.decrementAndGet();
             return payload;
         });
@@ -272,15 +272,20 @@ class AgentRuntimeTest {
         CommandRecord record = ended(handle);
         assertThat(record.status()).isEqualTo(CommandStatus.COMPLETED);
         assertThat(record.result()).isEqualTo(large);
-        List<CommandEvent> events =
-                server.manager.events(handle.id(), 0, 1_000).get(30, TimeUnit.SECONDS);
+        List<CommandEvent> events = server.manager.events(handle.id(), 0, 1_000).get(30, TimeUnit.SECONDS);
         StringBuilder output = new StringBuilder();
         events.stream()
                 .filter(event -> event.type() == CommandEvent.Type.OUTPUT)
                 .forEach(event -> output.append(text(event.data())));
-        assertThat(output.toString()).startsWith("line 0\nline 1\n").endsWith("line 49\n").hasLineCount(50);
+        assertThat(output.toString())
+                .startsWith("line 0\nline 1\n")
+                .endsWith("line 49\n")
+                .hasLineCount(50);
         assertThat(events).last().satisfies(event -> assertThat(event.type()).isEqualTo(CommandEvent.Type.COMPLETED));
-        assertThat(events).extracting(CommandEvent::sequence).doesNotHaveDuplicates().isSorted();
+        assertThat(events)
+                .extracting(CommandEvent::sequence)
+                .doesNotHaveDuplicates()
+                .isSorted();
     }
 
     @Test
@@ -318,10 +323,9 @@ class AgentRuntimeTest {
                 .build();
         opened.add(second);
         second.start();
-        Awaitility.await().atMost(Duration.ofSeconds(30)).until(() -> server.agents.find(AGENT)
-                        .orElseThrow()
-                        .epoch()
-                > epoch);
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(30))
+                .until(() -> server.agents.find(AGENT).orElseThrow().epoch() > epoch);
         assertThat(text(ended(server.submit(AGENT, "who", "")).result())).isEqualTo("second");
         CommandRecord lost = ended(first);
         assertThat(lost.status()).isEqualTo(CommandStatus.FAILED);
@@ -385,7 +389,8 @@ class AgentRuntimeTest {
         agent.reportStatus("{\"load\":1}").get(30, TimeUnit.SECONDS);
         assertThat(came)
                 .containsExactly(
-                        AGENT + " command.callback {\"callback_id\":\"cb-1\",\"command_type\":\"restart\",\"success\":true,"
+                        AGENT
+                                + " command.callback {\"callback_id\":\"cb-1\",\"command_type\":\"restart\",\"success\":true,"
                                 + "\"result\":{\"pid\":7},\"error\":null,\"duration_ms\":12}",
                         AGENT + " report.logs one\ntwo",
                         AGENT + " report.status {\"load\":1}");

@@ -66,13 +66,15 @@ final class Server implements AutoCloseable {
     void awaitConnected(String agentId) {
         Awaitility.await()
                 .atMost(PATIENCE)
-                .until(() -> agents.find(agentId).filter(info -> info.connected()).isPresent());
+                .until(() ->
+                        agents.find(agentId).filter(info -> info.connected()).isPresent());
     }
 
     void awaitGone(String agentId) {
         Awaitility.await()
                 .atMost(PATIENCE)
-                .until(() -> agents.find(agentId).filter(info -> !info.connected()).isPresent());
+                .until(() ->
+                        agents.find(agentId).filter(info -> !info.connected()).isPresent());
     }
 
     CommandHandle submit(CommandRequest request) throws Exception {
