@@ -10,17 +10,32 @@ import java.util.List;
 final class EventLog {
     static final int MAX_EVENTS = 10_000;
     static final long MAX_BYTES = 1 << 20;
+
+    /** How much a log may hold while those of all open commands together hold too much. */
+    static final long SCARCE_BYTES = 4 << 10;
+
     private static final int EVENT_OVERHEAD = 64;
 
     private final Deque<CommandEvent> events = new ArrayDeque<>();
     private long bytes;
 
     void add(CommandEvent event) {
+        add(event, MAX_BYTES);
+    }
+
+    /**
+     * Adds an event, and lets old ones go while there are too many or they take more than {@code maxBytes}.
+     *
+     * @return by how many bytes the log has grown, or shrunk
+     */
+    long add(CommandEvent event, long maxBytes) {
+        long before = bytes;
         events.addLast(event);
         bytes += sizeOf(event);
-        while (events.size() > MAX_EVENTS || (bytes > MAX_BYTES && events.size() > 1)) {
+        while (events.size() > MAX_EVENTS || (bytes > maxBytes && events.size() > 1)) {
             bytes -= sizeOf(events.removeFirst());
         }
+        return bytes - before;
     }
 
     long bytes() {

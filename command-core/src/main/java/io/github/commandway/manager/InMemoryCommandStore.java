@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.agrona.collections.Object2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -50,6 +51,9 @@ public final class InMemoryCommandStore implements CommandStore {
     private final long maxEndedBytes;
     private final List<Object2ObjectHashMap<RecordId, LiveCommand>> stripes = new ArrayList<>(STRIPES);
     private final Map<Key, LiveCommand> keyed = new ConcurrentHashMap<>();
+
+    /** What the logs of open commands hold; when it is too much, each may hold less. */
+    private final AtomicLong openLogBytes = new AtomicLong();
 
     /** Guards the two fields below. */
     private final Object endedLock = new Object();
@@ -135,9 +139,12 @@ public final class InMemoryCommandStore implements CommandStore {
         LiveCommand row = (LiveCommand) command;
         EventLog log = row.log;
         if (log != null) {
-            log.add(lastTransition(row, from));
+            openLogBytes.addAndGet(log.add(lastTransition(row, from), EventLog.MAX_BYTES));
         }
         if (row.status.isTerminal()) {
+            if (log != null) {
+                openLogBytes.addAndGet(-log.bytes());
+            }
             synchronized (endedLock) {
                 if (row.request.idempotencyKey() == null) {
                     ended.add(row);
@@ -165,10 +172,14 @@ public final class InMemoryCommandStore implements CommandStore {
     @Override
     public CompletableFuture<Boolean> append(RecordedCommand command, CommandEvent event) {
         LiveCommand row = (LiveCommand) command;
-        if (row.log == null) {
-            row.log = EventLog.ofBareLife(row);
+        EventLog log = row.log;
+        if (log == null) {
+            log = EventLog.ofBareLife(row);
+            row.log = log;
+            openLogBytes.addAndGet(log.bytes());
         }
-        row.log.add(event);
+        boolean plenty = openLogBytes.get() < maxEndedBytes;
+        openLogBytes.addAndGet(log.add(event, plenty ? EventLog.MAX_BYTES : EventLog.SCARCE_BYTES));
         return WRITTEN;
     }
 

@@ -312,6 +312,40 @@ class CommandManagerTest {
         }
 
         @Test
+        void boundsTheOutputOfAllOpenCommandsTogether() {
+            try (ManagerFixture fixture = keeping(10, 100_000)) {
+                List<CommandHandle> handles = new ArrayList<>();
+                for (int i = 0; i < 5; i++) {
+                    handles.add(fixture.submit(toDirect()));
+                }
+                for (int i = 0; i < 200; i++) {
+                    for (Call call : fixture.direct.calls) {
+                        call.receiver().output(call.tag(), "stdout", new byte[1_000]);
+                    }
+                }
+                assertThat(handles.stream()
+                                .mapToLong(handle -> outputKept(fixture, handle))
+                                .sum())
+                        .isBetween(10_000L, 101_000L);
+
+                fixture.direct.calls.forEach(call -> call.succeed(null));
+                CommandHandle next = fixture.submit(toDirect());
+                Call call = fixture.direct.last();
+                for (int i = 0; i < 50; i++) {
+                    call.receiver().output(call.tag(), "stdout", new byte[1_000]);
+                }
+                assertThat(outputKept(fixture, next)).as("there is room again").isEqualTo(50_000);
+            }
+        }
+
+        private static long outputKept(ManagerFixture fixture, CommandHandle handle) {
+            return fixture.manager.events(handle.id(), 0, 1_000).join().stream()
+                    .filter(event -> event.data() != null)
+                    .mapToLong(event -> event.data().length)
+                    .sum();
+        }
+
+        @Test
         void keepsAnEndedRecordForHalfAnHour() {
             try (ManagerFixture fixture = new ManagerFixture()) {
                 CommandHandle handle = ended(fixture, toDirect(), null);
