@@ -114,6 +114,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private final Clock clock;
     private final LongSupplier ticker;
     private final SecureRandom random;
+    private final RetryTokens retryTokens;
     private final long instance;
     private final boolean ownsThreads;
     private final TransportThreads threads;
@@ -154,6 +155,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         clock = builder.clock;
         ticker = builder.ticker;
         random = builder.random;
+        retryTokens = new RetryTokens(random, ticker);
         instance = random.nextLong();
         eventLoops = builder.eventLoops;
         ownsThreads = builder.threads == null;
@@ -281,7 +283,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private QuicServerCodecBuilder quicCodec(QuicSslContext tls) {
         return TransportChannels.configure(new QuicServerCodecBuilder(), heartbeat)
                 .sslContext(tls)
-                .tokenHandler(new RetryTokens(random, ticker))
+                .tokenHandler(retryTokens)
                 .option(QuicChannelOption.SEGMENTED_DATAGRAM_PACKET_ALLOCATOR, TransportChannels.segments())
                 .handler(new QuicSessions())
                 .streamHandler(new ChannelInitializer<QuicStreamChannel>() {
