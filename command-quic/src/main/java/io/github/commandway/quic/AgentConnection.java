@@ -15,7 +15,6 @@ import io.github.commandway.quic.wire.Hello;
 import io.github.commandway.quic.wire.JoinReply;
 import io.github.commandway.quic.wire.Receipt;
 import io.github.commandway.quic.wire.RenewRequest;
-import io.github.commandway.quic.wire.ResultAck;
 import io.github.commandway.quic.wire.Welcome;
 import java.io.IOException;
 import java.time.Duration;
@@ -139,7 +138,7 @@ final class AgentConnection extends Connection {
         }
         switch (field) {
             case Wire.COMMAND -> onCommand(in);
-            case Wire.RESULT_ACK -> onResultAck(ResultAck.parseFrom(in));
+            case Wire.RESULT_ACK -> onResultAck(in);
             case Wire.CHUNK -> onChunk(in);
             case Wire.CANCEL -> onCancel(in);
             case Wire.PING -> onPing(in);
@@ -320,12 +319,16 @@ final class AgentConnection extends Connection {
         }
     }
 
-    private void onResultAck(ResultAck ack) {
-        List<RecordId> ids = new ArrayList<>(ack.getIdsCount());
-        for (io.github.commandway.quic.wire.RecordId id : ack.getIdsList()) {
-            RecordId record = Wire.toRecordId(id);
-            ids.add(record);
-            bulkAcknowledged(record);
+    private void onResultAck(CodedInputStream in) throws IOException {
+        List<RecordId> ids = new ArrayList<>();
+        for (int field = in.readTag(); field != 0; field = in.readTag()) {
+            if (WireFormat.getTagFieldNumber(field) == 1) {
+                RecordId id = Wire.readRecordId(in);
+                ids.add(id);
+                bulkAcknowledged(id);
+            } else {
+                in.skipField(field);
+            }
         }
         link.tellAcknowledged(ids);
     }

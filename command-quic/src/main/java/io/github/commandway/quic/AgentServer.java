@@ -67,14 +67,14 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import javax.net.ssl.SSLEngine;
-import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -114,6 +114,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private final Clock clock;
     private final LongSupplier ticker;
     private final SecureRandom random;
+    private final RetryTokens retryTokens;
     private final long instance;
     private final boolean ownsThreads;
     private final TransportThreads threads;
@@ -127,10 +128,10 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private final Map<EventExecutor, Set<ServerSession>> sessions = new ConcurrentHashMap<>();
     private final AtomicInteger openSessions = new AtomicInteger();
     private final AtomicInteger connected = new AtomicInteger();
-    private final Object sessionsEnded = new Object();
     private final List<Channel> bound = new ArrayList<>();
     private final List<ScheduledFuture<?>> watches = new ArrayList<>();
     private volatile boolean stopping;
+    private volatile @Nullable CompletableFuture<Void> lastSessionEnded;
     private boolean closed;
     private Duration reconnectWindow = Duration.ZERO;
 
@@ -154,6 +155,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         clock = builder.clock;
         ticker = builder.ticker;
         random = builder.random;
+        retryTokens = new RetryTokens(random, ticker);
         instance = random.nextLong();
         eventLoops = builder.eventLoops;
         ownsThreads = builder.threads == null;
@@ -281,7 +283,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private QuicServerCodecBuilder quicCodec(QuicSslContext tls) {
         return TransportChannels.configure(new QuicServerCodecBuilder(), heartbeat)
                 .sslContext(tls)
-                .tokenHandler(new RetryTokens(random, ticker))
+                .tokenHandler(retryTokens)
                 .option(QuicChannelOption.SEGMENTED_DATAGRAM_PACKET_ALLOCATOR, TransportChannels.segments())
                 .handler(new QuicSessions())
                 .streamHandler(new ChannelInitializer<QuicStreamChannel>() {
@@ -325,7 +327,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         @Override
         public void channelActive(ChannelHandlerContext context) throws Exception {
             QuicChannel channel = (QuicChannel) context.channel();
-            ServerSession session = begin(channel, channel.sslEngine());
+            ServerSession session = begin(channel);
             channel.attr(TransportChannels.CONNECTION).set(session);
             super.channelActive(context);
         }
@@ -335,7 +337,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private final class TcpSessions extends TlsReady {
         @Override
         void ready(ChannelHandlerContext context, SslHandler ssl) {
-            context.pipeline().replace(this, null, begin(context.channel(), ssl.engine()));
+            context.pipeline().replace(this, null, begin(context.channel()));
         }
 
         @Override
@@ -344,15 +346,8 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         }
     }
 
-    private ServerSession begin(Channel channel, @Nullable SSLEngine engine) {
-        X509Certificate certificate = null;
-        if (engine != null) {
-            try {
-                certificate = (X509Certificate) engine.getSession().getPeerCertificates()[0];
-            } catch (SSLPeerUnverifiedException e) {
-                LOG.debug("{} presents no certificate", channel);
-            }
-        }
+    private ServerSession begin(Channel channel) {
+        X509Certificate certificate = TransportChannels.peerCertificate(channel);
         String agentId =
                 certificate == null ? null : Identity.agentId(certificate).orElse(null);
         ServerSession session = new ServerSession(this, certificate, agentId);
@@ -455,10 +450,10 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
             }
             tell(agent, AgentListener::onDisconnected);
         }
-        if (openSessions.decrementAndGet() == 0) {
-            synchronized (sessionsEnded) {
-                sessionsEnded.notifyAll();
-            }
+        int left = openSessions.decrementAndGet();
+        CompletableFuture<Void> allLeft = lastSessionEnded;
+        if (left == 0 && allLeft != null) {
+            allLeft.complete(null);
         }
     }
 
@@ -627,17 +622,19 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         reconnectWindow = window;
         stopping = true;
         forEachSession(session -> session.leave(Goaway.Cause.SHUTTING_DOWN, "the server is shutting down", window));
-        long end = System.nanoTime() + LEAVE_TIMEOUT_NANOS;
-        synchronized (sessionsEnded) {
-            long left = end - System.nanoTime();
-            try {
-                while (openSessions.get() > 0 && left > 0) {
-                    TimeUnit.NANOSECONDS.timedWait(sessionsEnded, left);
-                    left = end - System.nanoTime();
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
+        CompletableFuture<Void> allLeft = new CompletableFuture<>();
+        lastSessionEnded = allLeft;
+        if (openSessions.get() == 0) {
+            allLeft.complete(null);
+        }
+        try {
+            allLeft.get(LEAVE_TIMEOUT_NANOS, TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            LOG.debug("{} sessions did not leave in time", openSessions, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("leaving cannot fail", e);
         }
         close();
     }

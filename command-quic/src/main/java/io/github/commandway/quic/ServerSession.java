@@ -17,6 +17,7 @@ import io.github.commandway.quic.wire.JoinRequest;
 import io.github.commandway.quic.wire.Receipt;
 import io.github.commandway.quic.wire.RenewRequest;
 import io.github.commandway.quic.wire.Welcome;
+import io.netty.channel.Channel;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.security.cert.CertificateEncodingException;
@@ -52,7 +53,7 @@ final class ServerSession extends Connection {
 
     private final AgentServer server;
     private final long createdNanos;
-    private final @Nullable X509Certificate certificate;
+    private @Nullable X509Certificate certificate;
     private final @Nullable String agentId;
     private Phase phase = Phase.NEW;
     private long leavingNanos;
@@ -68,7 +69,6 @@ final class ServerSession extends Connection {
     private volatile @Nullable RemoteAgent agent;
     private volatile long epoch;
     private volatile @Nullable Instant connectedAt;
-    private volatile boolean superseded;
     private final Map<String, PendingReceipt> receipts = new HashMap<>(0);
 
     private record PartialResult(long tag, Reason reason, String message, Reassembly data) {}
@@ -106,9 +106,8 @@ final class ServerSession extends Connection {
             return;
         }
         RemoteAgent owner = agent;
-        if (owner == null || superseded) {
-            server.countStale();
-            return;
+        if (owner == null) {
+            throw new IllegalStateException("an open session has an agent");
         }
         switch (field) {
             case Wire.RESULT -> onResult(owner, in);
@@ -170,6 +169,8 @@ final class ServerSession extends Connection {
         Hello first = hellos.get(0);
         hello = first.toBuilder().clearHoldings().build();
         connectedAt = server.clock().instant();
+        // some KiB that are seldom needed again, and then TLS has it
+        certificate = null;
         agent = candidate;
         phase = Phase.OPEN;
     }
@@ -200,7 +201,6 @@ final class ServerSession extends Connection {
 
     /** Another session has the agent's id now. For all threads. */
     void takenOver() {
-        superseded = true;
         server.countTakeover();
         leave(Goaway.Cause.TAKEN_OVER, "another session of this agent id has taken over", Duration.ZERO);
     }
@@ -385,6 +385,10 @@ final class ServerSession extends Connection {
     }
 
     private void onEvent(RemoteAgent owner, Event event) throws IOException {
+        if (!owner.isCurrent(this)) {
+            server.countStale();
+            return;
+        }
         AgentMessage message = messageOf(event);
         if (message.type().equals("report.status")) {
             owner.status(message.payload());
@@ -448,8 +452,10 @@ final class ServerSession extends Connection {
     }
 
     private void onRenew(RenewRequest request) {
-        if (certificate != null) {
-            server.renew(this, certificate, request.getRequest().toByteArray());
+        Channel channel = transport();
+        X509Certificate current = channel == null ? null : TransportChannels.peerCertificate(channel);
+        if (current != null) {
+            server.renew(this, current, request.getRequest().toByteArray());
         }
     }
 

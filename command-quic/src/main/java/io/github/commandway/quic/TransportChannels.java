@@ -44,22 +44,31 @@ import io.netty.handler.ssl.SslProvider;
 import io.netty.util.AttributeKey;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** How channels are made: the settings of both transports, and the client's way to a connection. */
 final class TransportChannels {
+    private static final Logger LOG = LoggerFactory.getLogger(TransportChannels.class);
+
     static final AttributeKey<Connection> CONNECTION = AttributeKey.valueOf(TransportChannels.class, "connection");
 
     private static final int CONNECT_TIMEOUT_MILLIS = 3_000;
@@ -142,6 +151,33 @@ final class TransportChannels {
             return quic.remoteSocketAddress();
         }
         return transport == null ? null : transport.remoteAddress();
+    }
+
+    /**
+     * The certificate that the other end has presented, or null. A copy of what TLS keeps: reading that one would make it keep the parsed form,
+     * which is some KiB for each connection.
+     */
+    static @Nullable X509Certificate peerCertificate(Channel transport) {
+        SSLEngine engine;
+        if (transport instanceof QuicChannel quic) {
+            engine = quic.sslEngine();
+        } else {
+            SslHandler handler = transport.pipeline().get(SslHandler.class);
+            engine = handler == null ? null : handler.engine();
+        }
+        if (engine == null) {
+            return null;
+        }
+        try {
+            byte[] encoded = engine.getSession().getPeerCertificates()[0].getEncoded();
+            return (X509Certificate)
+                    CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(encoded));
+        } catch (SSLPeerUnverifiedException e) {
+            LOG.debug("{} presents no certificate", transport);
+            return null;
+        } catch (CertificateException e) {
+            throw new IllegalStateException("a certificate that was verified cannot be read", e);
+        }
     }
 
     /** What a client presents and whom it trusts, made ready for both transports. */
