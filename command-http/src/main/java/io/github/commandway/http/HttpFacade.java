@@ -65,7 +65,8 @@ public final class HttpFacade implements AutoCloseable {
         Scheduler worker = Schedulers.fromExecutor(loops.onServer(LoopResources.DEFAULT_NATIVE));
         ends = new Ends(options.manager, Schedulers.fromExecutorService(timer), worker);
         Slots waiting = new Slots("waiting requests", options.maxWaiting);
-        IdGenerator ids = IdGenerator.uuidV7(options.clock, () -> ThreadLocalRandom.current().nextLong());
+        IdGenerator ids = IdGenerator.uuidV7(
+                options.clock, () -> ThreadLocalRandom.current().nextLong());
         routes = routes(waiting, ids);
         server = server(handler(waiting, ids));
     }
@@ -103,7 +104,8 @@ public final class HttpFacade implements AutoCloseable {
         all.addAll(new CommandRoutes(options.manager, ends, waiting).routes());
         all.addAll(new EventRoutes(options.manager, ends).routes());
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
-        all.addAll(new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
+        all.addAll(
+                new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
         all.add(Route.get("/openapi.json", "This document.")
                 .answers(200, "OpenApi")
                 .handledBy(call -> Mono.just(Reply.json(200, OpenApi.document(all, access.needsCredentials())))));

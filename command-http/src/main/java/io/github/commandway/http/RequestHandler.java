@@ -199,7 +199,8 @@ final class RequestHandler {
             Function<Reply.EventWriter, Mono<Void>> source = ((Reply.Events) reply).source();
             return response.sendHeaders()
                     .then()
-                    .then(Mono.defer(() -> source.apply(text -> writePiece(Unpooled.copiedBuffer(text, StandardCharsets.UTF_8)))));
+                    .then(Mono.defer(() ->
+                            source.apply(text -> writePiece(Unpooled.copiedBuffer(text, StandardCharsets.UTF_8)))));
         }
 
         /** Goes past the response object, which has no way to say that one piece of several has left. */
