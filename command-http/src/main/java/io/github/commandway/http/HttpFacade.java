@@ -35,6 +35,10 @@ import reactor.netty.resources.LoopResources;
  * The HTTP API of one {@link CommandManager} and one {@link AgentDirectory}. Built with {@link #builder}, started once, and ended with
  * {@link #shutdown} or {@link #close}; the manager and the directory stay their owner's.
  *
+ * <p>{@code POST /api/command} answers 200 as soon as the command is recorded, as existing clients expect, or 202 with {@code Prefer: respond-async};
+ * with {@code Prefer: wait=N} (RFC 7240) the answer waits up to N seconds, at most 300, for the end. Problems are RFC 9457 documents.
+ * {@code GET /openapi.json} lists everything. It speaks HTTP/1.1 without TLS: beyond loopback put a proxy with TLS before it, since tokens travel as they are.
+ *
  * <p>All methods are safe for use by many threads. {@link #start}, {@link #shutdown} and {@link #close} block and must not be called in an event loop.
  */
 public final class HttpFacade implements AutoCloseable {
@@ -61,7 +65,8 @@ public final class HttpFacade implements AutoCloseable {
         Scheduler worker = Schedulers.fromExecutor(loops.onServer(LoopResources.DEFAULT_NATIVE));
         ends = new Ends(options.manager, Schedulers.fromExecutorService(timer), worker);
         Slots waiting = new Slots("waiting requests", options.maxWaiting);
-        IdGenerator ids = IdGenerator.uuidV7(options.clock, () -> ThreadLocalRandom.current().nextLong());
+        IdGenerator ids = IdGenerator.uuidV7(
+                options.clock, () -> ThreadLocalRandom.current().nextLong());
         routes = routes(waiting, ids);
         server = server(handler(waiting, ids));
     }
@@ -99,7 +104,8 @@ public final class HttpFacade implements AutoCloseable {
         all.addAll(new CommandRoutes(options.manager, ends, waiting).routes());
         all.addAll(new EventRoutes(options.manager, ends).routes());
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
-        all.addAll(new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
+        all.addAll(
+                new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
         all.add(Route.get("/openapi.json", "This document.")
                 .answers(200, "OpenApi")
                 .handledBy(call -> Mono.just(Reply.json(200, OpenApi.document(all, access.needsCredentials())))));

@@ -32,6 +32,7 @@ import reactor.netty.http.server.HttpServerResponse;
 final class RequestHandler {
     private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final String NO_ROUTE = "none";
+    private static final int SMALL_BODY = 4 << 10;
 
     private final RouteTable table;
     private final Access access;
@@ -198,12 +199,12 @@ final class RequestHandler {
             Function<Reply.EventWriter, Mono<Void>> source = ((Reply.Events) reply).source();
             return response.sendHeaders()
                     .then()
-                    .then(Mono.defer(() -> source.apply(this::writeEvents)));
+                    .then(Mono.defer(() ->
+                            source.apply(text -> writePiece(Unpooled.copiedBuffer(text, StandardCharsets.UTF_8)))));
         }
 
         /** Goes past the response object, which has no way to say that one piece of several has left. */
-        private Mono<Void> writeEvents(String text) {
-            ByteBuf bytes = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+        private Mono<Void> writePiece(ByteBuf bytes) {
             return FutureMono.deferFuture(() -> channel.writeAndFlush(new DefaultHttpContent(bytes)));
         }
 
@@ -214,15 +215,21 @@ final class RequestHandler {
             response.header(HttpHeaderNames.CONTENT_TYPE, full.contentType());
             response.header(HttpHeaderNames.CONTENT_LENGTH, Integer.toString(full.body().length));
             response.header(HttpHeaderNames.CACHE_CONTROL, "no-store");
-            return response.sendByteArray(Mono.just(full.body())).then();
+            if (full.body().length <= SMALL_BODY) {
+                return response.sendByteArray(Mono.just(full.body())).then();
+            }
+            // so that the body counts as held until it has left, and not only until it was given to the connection
+            return response.sendHeaders().then().then(writePiece(Unpooled.wrappedBuffer(full.body())));
         }
 
         /** Answers with a problem, unless an answer was begun: then the connection is ended, so that nobody takes the answer for a whole one. */
         Mono<Void> refuse(Throwable error) {
-            if (answered || AbortedException.isConnectionReset(error)) {
-                if (!AbortedException.isConnectionReset(error)) {
-                    LOG.warn("answer of {} {} broken off", request.method(), route, error);
-                }
+            if (error instanceof AbortedException || AbortedException.isConnectionReset(error)) {
+                LOG.debug("the caller of {} {} has gone", request.method(), route, error);
+                return Mono.error(error);
+            }
+            if (answered) {
+                LOG.warn("answer of {} {} broken off", request.method(), route, error);
                 return Mono.error(error);
             }
             Problem problem = problemOf(error);

@@ -27,17 +27,35 @@ class AccessTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new Access(Map.of(), everywhere))
                 .withMessageContaining("set a bearer token");
-        assertThat(new Access(Map.of("alice", "abc"), everywhere).needsCredentials()).isTrue();
+        assertThat(new Access(Map.of("alice", "abc"), everywhere).needsCredentials())
+                .isTrue();
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "127.1.2.3", "[::1]:8080", "[::1]"})
+    @ValueSource(
+            strings = {
+                "localhost",
+                "localhost:8080",
+                "LOCALHOST:1",
+                "127.0.0.1:8080",
+                "127.1.2.3",
+                "[::1]:8080",
+                "[::1]"
+            })
     void answersLoopbackHostsWithoutCredentials(String host) {
         assertThat(check(loopback, "Host", host)).isEqualTo(0);
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", ""})
+    @ValueSource(
+            strings = {
+                "evil.example",
+                "evil.example:8080",
+                "localhost.evil.example",
+                "127.0.0.1.evil.example",
+                "10.0.0.1",
+                ""
+            })
     void refusesForeignHostsSinceABrowserMayHaveBeenToldToComeHere(String host) {
         assertThat(check(loopback, "Host", host)).isEqualTo(403);
     }
@@ -56,14 +74,18 @@ class AccessTest {
 
     @Test
     void refusesWhatABrowserSaysComesFromAnotherSite() {
-        assertThat(check(loopback, "Host", "localhost", "Sec-Fetch-Site", "cross-site")).isEqualTo(403);
-        assertThat(check(loopback, "Host", "localhost", "Sec-Fetch-Site", "none")).isEqualTo(0);
+        assertThat(check(loopback, "Host", "localhost", "Sec-Fetch-Site", "cross-site"))
+                .isEqualTo(403);
+        assertThat(check(loopback, "Host", "localhost", "Sec-Fetch-Site", "none"))
+                .isEqualTo(0);
     }
 
     @Test
     void namesTheCallerByItsToken() {
-        assertThat(withTokens.check(headers("Authorization", "Bearer abc.123"), false)).isEqualTo("alice");
-        assertThat(withTokens.check(headers("Authorization", "bearer xyz"), false)).isEqualTo("bob");
+        assertThat(withTokens.check(headers("Authorization", "Bearer abc.123"), false))
+                .isEqualTo("alice");
+        assertThat(withTokens.check(headers("Authorization", "bearer xyz"), false))
+                .isEqualTo("bob");
     }
 
     @ParameterizedTest

@@ -48,8 +48,8 @@ class CommandRoutesTest {
         assertThat(answer.json())
                 .isEqualTo(FacadeFixture.JSON.readTree("{\"success\":true,\"command\":{\"command_id\":\"" + id
                         + "\",\"client_id\":\"client-001\",\"command_type\":\"echo\",\"payload\":{\"delay_seconds\":5},\"status\":\"completed\","
-                        + "\"result\":{\"delay_seconds\":5},\"reason\":\"ok\",\"created_at\":\"2024-01-01T12:00:00Z\","
-                        + "\"sent_at\":\"2024-01-01T12:00:00Z\",\"started_at\":\"2024-01-01T12:00:00Z\",\"completed_at\":\"2024-01-01T12:00:00Z\","
+                        + "\"result\":{\"delay_seconds\":5},\"reason\":\"ok\",\"created_at\":\"2026-01-01T00:00:00Z\","
+                        + "\"sent_at\":\"2026-01-01T00:00:00Z\",\"started_at\":\"2026-01-01T00:00:00Z\",\"completed_at\":\"2026-01-01T00:00:00Z\","
                         + "\"timeout\":30000000000,\"ttl\":30000000000,\"attempt\":1,\"cancel_requested\":false}}"));
     }
 

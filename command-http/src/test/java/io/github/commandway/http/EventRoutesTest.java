@@ -57,7 +57,9 @@ class EventRoutesTest {
         Stream rest = new Stream(events(id).header("Last-Event-ID", "50"));
         rest.ended.join();
 
-        assertThat(rest.ids()).isEqualTo(LongStream.rangeClosed(51, 104).mapToObj(Long::toString).toList());
+        assertThat(rest.ids())
+                .isEqualTo(
+                        LongStream.rangeClosed(51, 104).mapToObj(Long::toString).toList());
         Stream sameByParameter = new Stream(server.request("/api/command/" + id + "/events?after=50"));
         sameByParameter.ended.join();
         assertThat(sameByParameter.ids()).isEqualTo(rest.ids());
@@ -78,7 +80,8 @@ class EventRoutesTest {
     void refusesAPositionThatCannotBe(String position) {
         String id = server.submit("client-001", "echo");
 
-        assertThat(server.get("/api/command/" + id + "/events", "Last-Event-ID", position).status())
+        assertThat(server.get("/api/command/" + id + "/events", "Last-Event-ID", position)
+                        .status())
                 .isEqualTo(400);
     }
 
@@ -178,12 +181,10 @@ class EventRoutesTest {
         private volatile String contentType;
 
         Stream(HttpRequest.Builder request) {
-            ended = server.client.sendAsync(
-                    request.build(),
-                    info -> {
-                        contentType = info.headers().firstValue("Content-Type").orElse("");
-                        return BodyHandlers.fromLineSubscriber(new LineCollector(lines)).apply(info);
-                    });
+            ended = server.client.sendAsync(request.build(), info -> {
+                contentType = info.headers().firstValue("Content-Type").orElse("");
+                return BodyHandlers.fromLineSubscriber(new LineCollector(lines)).apply(info);
+            });
         }
 
         String contentType() {

@@ -27,7 +27,7 @@ final class FacadeFixture implements AfterEachCallback {
     static final JsonMapper JSON = JsonMapper.builder().build();
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-    final ManualTime time = new ManualTime();
+    final ObservedTime time = new ObservedTime();
     final AgentEdge edge = new AgentEdge(time.clock());
     final CommandManager manager;
     final HttpFacade facade;
@@ -46,14 +46,14 @@ final class FacadeFixture implements AfterEachCallback {
         CommandMetrics metrics = new CommandMetrics();
         manager = CommandManager.builder(registry)
                 .time(time.clock(), time::nanos)
-                .timer(time)
+                .timer(time.scheduler())
                 .listener(metrics)
                 .build();
         facade = options.apply(HttpFacade.builder(manager, edge)
                         .address(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                         .metrics(metrics)
                         .clock(time.clock())
-                        .timer(time))
+                        .timer(time.scheduler()))
                 .build()
                 .start();
     }

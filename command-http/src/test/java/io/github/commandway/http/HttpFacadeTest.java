@@ -33,9 +33,14 @@ class HttpFacadeTest {
     @Test
     void listsExactlyItsRoutesInTheOpenApiDocument() {
         List<String> listed = new ArrayList<>();
-        server.get("/openapi.json").json().get("paths").properties().forEach(path -> path.getValue()
+        server.get("/openapi.json")
+                .json()
+                .get("paths")
                 .properties()
-                .forEach(operation -> listed.add(operation.getKey().toUpperCase(Locale.ROOT) + " " + path.getKey())));
+                .forEach(path -> path.getValue()
+                        .properties()
+                        .forEach(operation ->
+                                listed.add(operation.getKey().toUpperCase(Locale.ROOT) + " " + path.getKey())));
 
         assertThat(listed)
                 .containsExactlyInAnyOrderElementsOf(server.facade.routes().stream()
@@ -56,15 +61,18 @@ class HttpFacadeTest {
                 "/api/broadcast", "{}");
 
         for (Route route : server.facade.routes()) {
-            String path = route.path().replace("/clients/{id}", "/clients/client-001").replace("{id}", id);
+            String path =
+                    route.path().replace("/clients/{id}", "/clients/client-001").replace("{id}", id);
             Answer answer = route.method().equals("GET")
                     ? server.get(path)
                     : server.post(path, bodies.getOrDefault(route.path(), ""));
 
-            JsonNode responses =
-                    document.at("/paths/" + route.path().replace("/", "~1") + "/" + route.method().toLowerCase(Locale.ROOT) + "/responses");
+            JsonNode responses = document.at("/paths/" + route.path().replace("/", "~1") + "/"
+                    + route.method().toLowerCase(Locale.ROOT) + "/responses");
             JsonNode response = responses.path(Integer.toString(answer.status()));
-            assertThat(response.isMissingNode()).as("%s answers %d", route.path(), answer.status()).isFalse();
+            assertThat(response.isMissingNode())
+                    .as("%s answers %d", route.path(), answer.status())
+                    .isFalse();
             String type = answer.header("Content-Type").split(";")[0];
             JsonNode content = response.get("content").get(type);
             assertThat(content).as("%s answers %s", route.path(), type).isNotNull();
@@ -75,7 +83,8 @@ class HttpFacadeTest {
     }
 
     private static void requireKnownMembers(JsonNode document, JsonNode schema, JsonNode value, String where) {
-        JsonNode resolved = schema.has("$ref") ? document.at(schema.get("$ref").asString().substring(1)) : schema;
+        JsonNode resolved =
+                schema.has("$ref") ? document.at(schema.get("$ref").asString().substring(1)) : schema;
         if (value.isObject() && resolved.has("properties")) {
             value.properties().forEach(member -> {
                 JsonNode known = resolved.get("properties").get(member.getKey());
@@ -90,13 +99,14 @@ class HttpFacadeTest {
     @Test
     void saysWhetherItIsReady() {
         assertThat(server.get("/health").json())
-                .isEqualTo(FacadeFixture.JSON.readTree("{\"status\":\"ok\",\"time\":\"2024-01-01T12:00:00Z\"}"));
+                .isEqualTo(FacadeFixture.JSON.readTree("{\"status\":\"ok\",\"time\":\"2026-01-01T00:00:00Z\"}"));
         assertThat(server.get("/ready").status()).isEqualTo(200);
 
         storeReady.set(false);
 
         assertThat(server.get("/ready").status()).isEqualTo(503);
-        assertThat(server.get("/ready").json().at("/checks/store").asBoolean(true)).isFalse();
+        assertThat(server.get("/ready").json().at("/checks/store").asBoolean(true))
+                .isFalse();
     }
 
     @Test
@@ -132,29 +142,36 @@ class HttpFacadeTest {
 
         Answer with = guarded.post("/api/command", body, "Authorization", "Bearer s3cret");
         assertThat(with.status()).isEqualTo(200);
-        assertThat(guarded.manager.find(RecordId.parse(with.text("/command_id")).orElseThrow()).join().orElseThrow().request().principal())
+        assertThat(guarded.manager
+                        .find(RecordId.parse(with.text("/command_id")).orElseThrow())
+                        .join()
+                        .orElseThrow()
+                        .request()
+                        .principal())
                 .isEqualTo("alice");
     }
 
     @Test
     void answersWaitingRequestsWithWhatIsKnownWhenItIsShutDownAndAcceptsNoMore() {
         String id = server.submit("client-001", "hang");
-        CompletableFuture<Answer> waiting =
-                server.sendAsync(server.request("/api/command/" + id).header("Prefer", "wait=60").build());
+        CompletableFuture<Answer> waiting = server.sendAsync(
+                server.request("/api/command/" + id).header("Prefer", "wait=60").build());
         await().until(() -> server.time.waiting(Duration.ofSeconds(60)) == 1);
 
         server.facade.shutdown(Duration.ofSeconds(10));
 
         assertThat(waiting.join().text("/command/status")).isEqualTo("executing");
-        assertThatThrownBy(() -> new Socket(server.facade.address().getAddress(), server.facade.address().getPort()))
+        assertThatThrownBy(() -> new Socket(
+                        server.facade.address().getAddress(),
+                        server.facade.address().getPort()))
                 .isInstanceOf(IOException.class);
     }
 
     @Test
     void leavesNothingBehindWhenACallerStopsWaiting() {
         String id = server.submit("client-001", "hang");
-        CompletableFuture<Answer> first =
-                server.sendAsync(server.request("/api/command/" + id).header("Prefer", "wait=60").build());
+        CompletableFuture<Answer> first = server.sendAsync(
+                server.request("/api/command/" + id).header("Prefer", "wait=60").build());
         await().until(() -> server.time.waiting(Duration.ofSeconds(60)) == 1);
 
         first.cancel(true);
@@ -166,7 +183,8 @@ class HttpFacadeTest {
 
     /** Waits for a command in a connection that is then cut. */
     private void abandon(String id) {
-        try (Socket socket = new Socket(server.facade.address().getAddress(), server.facade.address().getPort())) {
+        try (Socket socket = new Socket(
+                server.facade.address().getAddress(), server.facade.address().getPort())) {
             socket.getOutputStream()
                     .write(("GET /api/command/" + id + " HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n\r\n")
                             .getBytes(java.nio.charset.StandardCharsets.US_ASCII));

@@ -109,7 +109,8 @@ class MultiRoutesTest {
         ended.join();
         assertThat(cancelled.status()).isEqualTo(200);
         assertThat(cancelled.json().get("cancelled_count").asInt()).isEqualTo(2);
-        assertThat(server.post("/api/command/multi/" + task + "/cancel", "").status()).isEqualTo(404);
+        assertThat(server.post("/api/command/multi/" + task + "/cancel", "").status())
+                .isEqualTo(404);
     }
 
     @Test

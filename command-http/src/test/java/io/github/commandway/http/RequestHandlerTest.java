@@ -24,10 +24,8 @@ class RequestHandlerTest {
             "{\"client_id\":\"client-001\",\"command_type\":\"echo\",\"payload\":{\"a\":[1,2.5e3,\"\\u00e4\",null,true]},\"timeout\":30,\"ttl\":1.5}";
 
     @RegisterExtension
-    final FacadeFixture server = new FacadeFixture(options -> options.maxBodyBytes(MAX_BODY)
-            .maxWaiting(1)
-            .requestTimeout(TIMEOUT)
-            .idleTimeout(Duration.ofSeconds(30)));
+    final FacadeFixture server = new FacadeFixture(options ->
+            options.maxBodyBytes(MAX_BODY).maxWaiting(1).requestTimeout(TIMEOUT).idleTimeout(Duration.ofSeconds(30)));
 
     @ParameterizedTest
     @CsvSource(
@@ -85,7 +83,9 @@ class RequestHandlerTest {
     void survivesRandomAndMutatedBodies() {
         Random random = new Random(20240101);
         for (int i = 0; i < 1_500; i++) {
-            byte[] body = random.nextInt(4) == 0 ? randomBytes(random) : mutate(VALID.getBytes(StandardCharsets.UTF_8), random);
+            byte[] body = random.nextInt(4) == 0
+                    ? randomBytes(random)
+                    : mutate(VALID.getBytes(StandardCharsets.UTF_8), random);
             String path = switch (random.nextInt(4)) {
                 case 0 -> "/api/send";
                 case 1 -> "/api/broadcast";
@@ -95,7 +95,9 @@ class RequestHandlerTest {
                     .header("Content-Type", "application/json")
                     .POST(BodyPublishers.ofByteArray(body))
                     .build());
-            assertThat(answer.status()).as("%s %s", path, new String(body, StandardCharsets.ISO_8859_1)).isIn(200, 400, 404, 413);
+            assertThat(answer.status())
+                    .as("%s %s", path, new String(body, StandardCharsets.ISO_8859_1))
+                    .isIn(200, 400, 404, 413);
             assertThat(answer.json().get("success").asBoolean()).isEqualTo(answer.status() == 200);
         }
     }
@@ -111,7 +113,9 @@ class RequestHandlerTest {
         String interesting = "{}[]\",:\\0e-.\u0000 tn";
         for (int n = random.nextInt(4); n >= 0; n--) {
             bytes[random.nextInt(bytes.length)] = (byte)
-                    (random.nextBoolean() ? interesting.charAt(random.nextInt(interesting.length())) : random.nextInt(256));
+                    (random.nextBoolean()
+                            ? interesting.charAt(random.nextInt(interesting.length()))
+                            : random.nextInt(256));
         }
         return random.nextInt(5) == 0 ? java.util.Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes;
     }
@@ -139,7 +143,10 @@ class RequestHandlerTest {
     void answersHeadAsGetWithoutABody() throws IOException {
         String raw = raw("HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 
-        assertThat(raw).startsWith("HTTP/1.1 200").containsIgnoringCase("content-type: application/json").endsWith("\r\n\r\n");
+        assertThat(raw)
+                .startsWith("HTTP/1.1 200")
+                .containsIgnoringCase("content-type: application/json")
+                .endsWith("\r\n\r\n");
     }
 
     @ParameterizedTest
@@ -158,7 +165,9 @@ class RequestHandlerTest {
     void refusesAnOversizeBodyBeforeItIsReadAndWhileItIsRead() throws IOException {
         String head = "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
-        assertThat(raw(head + "Content-Length: 5000\r\n\r\n")).startsWith("HTTP/1.1 413").contains("body_too_large");
+        assertThat(raw(head + "Content-Length: 5000\r\n\r\n"))
+                .startsWith("HTTP/1.1 413")
+                .contains("body_too_large");
         assertThat(raw(head + "Content-Length: 99999999999999\r\n\r\n")).startsWith("HTTP/1.1 413");
         assertThat(raw(head + "Transfer-Encoding: chunked\r\n\r\n1388\r\n" + "x".repeat(5_000)))
                 .startsWith("HTTP/1.1 413");
@@ -167,14 +176,16 @@ class RequestHandlerTest {
     @Test
     void closesAConnectionWhoseHeadersTrickle() throws IOException {
         try (Socket socket = open()) {
-            await().atMost(Duration.ofSeconds(20)).pollInterval(Duration.ofMillis(50)).until(() -> {
-                try {
-                    socket.getOutputStream().write('x');
-                    return false;
-                } catch (IOException closed) {
-                    return true;
-                }
-            });
+            await().atMost(Duration.ofSeconds(20))
+                    .pollInterval(Duration.ofMillis(50))
+                    .until(() -> {
+                        try {
+                            socket.getOutputStream().write('x');
+                            return false;
+                        } catch (IOException closed) {
+                            return true;
+                        }
+                    });
         }
     }
 
@@ -182,13 +193,15 @@ class RequestHandlerTest {
     void endsARequestWhoseBodyDoesNotCome() throws IOException {
         try (Socket socket = open()) {
             socket.getOutputStream()
-                    .write("POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-                            .getBytes(StandardCharsets.US_ASCII));
+                    .write(
+                            "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+                                    .getBytes(StandardCharsets.US_ASCII));
             await().until(() -> server.time.waiting(TIMEOUT) == 1);
 
             server.time.advance(TIMEOUT);
 
-            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).startsWith("HTTP/1.1 408");
+            assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .startsWith("HTTP/1.1 408");
         }
     }
 
@@ -200,7 +213,8 @@ class RequestHandlerTest {
 
     @Test
     void keepsTheConnectionAfterARefusal() throws IOException {
-        String two = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        String two =
+                "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
         assertThat(raw(two)).startsWith("HTTP/1.1 404").contains("HTTP/1.1 200");
     }
@@ -208,8 +222,8 @@ class RequestHandlerTest {
     @Test
     void refusesMoreWaitingRequestsThanAllowed() {
         String id = server.submit("client-001", "hang");
-        CompletableFuture<Answer> waiting =
-                server.sendAsync(server.request("/api/command/" + id).header("Prefer", "wait=60").build());
+        CompletableFuture<Answer> waiting = server.sendAsync(
+                server.request("/api/command/" + id).header("Prefer", "wait=60").build());
         await().until(() -> server.time.waiting(Duration.ofSeconds(60)) == 1);
 
         Answer refused = server.post("/api/command", VALID, "Prefer", "wait=1");
@@ -219,7 +233,8 @@ class RequestHandlerTest {
         assertThat(server.manager.stats().accepted()).isEqualTo(1);
         server.running(id).complete("1");
         assertThat(waiting.join().text("/command/status")).isEqualTo("completed");
-        assertThat(server.post("/api/command", VALID, "Prefer", "wait=1").status()).isEqualTo(200);
+        assertThat(server.post("/api/command", VALID, "Prefer", "wait=1").status())
+                .isEqualTo(200);
     }
 
     @Test
@@ -234,7 +249,8 @@ class RequestHandlerTest {
     }
 
     private Socket open() throws IOException {
-        Socket socket = new Socket(server.facade.address().getAddress(), server.facade.address().getPort());
+        Socket socket = new Socket(
+                server.facade.address().getAddress(), server.facade.address().getPort());
         socket.setSoTimeout(20_000);
         return socket;
     }
