@@ -1,0 +1,106 @@
+package io.github.commandway.cli;
+
+import io.github.commandway.cli.Setting.Role;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.JsonNode;
+
+/** A sub-command that talks to a running server. */
+abstract class ClientCommand extends SettingsCommand {
+    private static final String DEFAULT_SERVER = "http://127.0.0.1:8080";
+    private static final Duration LONGEST_WAIT = Duration.ofSeconds(300);
+
+    @Option(names = "--json", description = "Print the server's JSON instead of a table.", order = 100)
+    private boolean json;
+
+    ClientCommand(Surroundings surroundings) {
+        super(surroundings, Set.of(Role.CLIENT));
+    }
+
+    ApiClient client() {
+        Settings settings = settings();
+        String server = settings.given(Setting.CLIENT_SERVER)
+                .or(() -> RunningServer.find(surroundings(), settings).map(RunningServer::http))
+                .orElse(DEFAULT_SERVER);
+        return new ApiClient(server, settings.given(Setting.CLIENT_TOKEN).orElse(null));
+    }
+
+    PrintWriter out() {
+        return surroundings().out();
+    }
+
+    boolean isJson() {
+        return json;
+    }
+
+    /** Waits until the command has ended, or {@code wait} is over, and returns what the server then says of it. */
+    static JsonNode awaitEnd(ApiClient client, String id, Duration wait) throws ApiException, InterruptedException {
+        String path = "/api/command/" + ApiClient.encoded(id);
+        Duration left = wait;
+        while (true) {
+            Duration part = left.compareTo(LONGEST_WAIT) > 0 ? LONGEST_WAIT : left;
+            JsonNode answer = part.isZero() ? client.get(path) : client.getAfter(path, part);
+            left = left.minus(part);
+            if (left.isZero() || statusOf(answer) != ExitCode.STILL_OPEN) {
+                return answer;
+            }
+        }
+    }
+
+    static ExitCode statusOf(JsonNode answer) {
+        return ExitCode.ofStatus(answer.path("command").path("status").asString(""));
+    }
+
+    /** Prints an answer with a command, and returns the exit code for it. */
+    int printCommand(JsonNode answer) {
+        if (json) {
+            printJson(answer);
+        } else {
+            JsonNode command = answer.path("command");
+            line(command, "command", "command_id");
+            line(command, "client", "client_id");
+            line(command, "type", "command_type");
+            line(command, "status", "status");
+            line(command, "reason", "reason");
+            line(command, "error", "error");
+            line(command, "created", "created_at");
+            line(command, "sent", "sent_at");
+            line(command, "started", "started_at");
+            line(command, "ended", "completed_at");
+            if (command.has("result")) {
+                out().println("result");
+                out().println(Table.printable(command.get("result").toPrettyString()).indent(2).stripTrailing());
+            }
+            out().flush();
+        }
+        return statusOf(answer).code();
+    }
+
+    private void line(JsonNode node, String label, String field) {
+        if (node.has(field)) {
+            out().println(String.format("%-9s", label) + Table.printable(text(node, field)));
+        }
+    }
+
+    void printJson(JsonNode node) {
+        out().println(node);
+        out().flush();
+    }
+
+    /** A member as text: empty if it is not there. */
+    static String text(JsonNode node, String field) {
+        JsonNode value = node.path(field);
+        return value.isMissingNode() || value.isNull() ? "" : value.isString() ? value.asString() : value.toString();
+    }
+
+    /** A whole number of seconds, or none. */
+    static Duration seconds(@Nullable Integer seconds) {
+        if (seconds != null && seconds < 0) {
+            throw new UsageException("--wait must be 0 seconds or more, not " + seconds);
+        }
+        return Duration.ofSeconds(seconds == null ? 0 : seconds);
+    }
+}

@@ -1,0 +1,173 @@
+package io.github.commandway.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The program: parses the command line, runs one sub-command, and turns what goes wrong into one line and an exit code. */
+@Command(
+        name = "commandway",
+        description = "Hand over a command, always know what became of it.",
+        versionProvider = Commandway.Version.class,
+        mixinStandardHelpOptions = true,
+        usageHelpAutoWidth = true)
+public final class Commandway implements Runnable {
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    private Commandway() {}
+
+    /** Runs the program and ends the JVM with its exit code. */
+    public static void main(String[] args) {
+        Charset charset = System.console() == null ? StandardCharsets.UTF_8 : Charset.defaultCharset();
+        Lifetime lifetime = new Lifetime();
+        Surroundings surroundings = new Surroundings(
+                System.getenv(),
+                Path.of(""),
+                System.in,
+                new PrintWriter(System.out, true, charset),
+                new PrintWriter(System.err, true, charset),
+                lifetime);
+        lifetime.followProcess();
+        int code = run(surroundings, args);
+        lifetime.ended(code);
+        System.exit(code);
+    }
+
+    /** Runs one command line and returns its exit code. */
+    static int run(Surroundings surroundings, String... args) {
+        return commandLine(surroundings).execute(args);
+    }
+
+    static CommandLine commandLine(Surroundings surroundings) {
+        CommandLine commandway = new CommandLine(new Commandway())
+                .addSubcommand(new ServeCommand(surroundings))
+                .addSubcommand(new AgentCommand(surroundings))
+                .addSubcommand(new DemoCommand(surroundings))
+                .addSubcommand(new SendCommand(surroundings))
+                .addSubcommand(new GetCommand(surroundings))
+                .addSubcommand(new WatchCommand(surroundings))
+                .addSubcommand(new CancelCommand(surroundings))
+                .addSubcommand(new ListCommand(surroundings))
+                .addSubcommand(new ClientsCommand(surroundings))
+                .addSubcommand(new TokenCommand(surroundings).withSubcommands())
+                .addSubcommand(new CompletionCommand(surroundings))
+                .addSubcommand(new CommandLine.HelpCommand())
+                .setOut(surroundings.out())
+                .setErr(surroundings.err())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setParameterExceptionHandler((exception, args) -> refuse(surroundings.err(), exception))
+                .setExecutionExceptionHandler(
+                        (exception, commandLine, result) -> fail(surroundings.err(), exception, commandLine));
+        describe(commandway);
+        return commandway;
+    }
+
+    private static void describe(CommandLine commandLine) {
+        UsageMessageSpec usage = commandLine.getCommandSpec().usageMessage();
+        if (commandLine.getSubcommands().isEmpty() || commandLine.getParent() == null) {
+            usage.exitCodeListHeading("%nExit codes%n");
+            Map<String, String> codes = new LinkedHashMap<>();
+            for (ExitCode exit : ExitCode.values()) {
+                codes.put(" " + exit.code(), exit.meaning());
+            }
+            usage.exitCodeList(codes);
+        }
+        if (commandLine.getCommandSpec().userObject() instanceof SettingsCommand command) {
+            command.addSettings(commandLine.getCommandSpec());
+        }
+        commandLine.getSubcommands().values().forEach(Commandway::describe);
+    }
+
+    private static int refuse(PrintWriter err, CommandLine.ParameterException exception) {
+        CommandLine commandLine = exception.getCommandLine();
+        String name = commandLine.getCommandSpec().qualifiedName();
+        err.println(name + ": " + exception.getMessage());
+        UnmatchedArgumentException.printSuggestions(exception, err);
+        err.println("Try '" + name + " --help'.");
+        err.flush();
+        return ExitCode.USAGE.code();
+    }
+
+    private static int fail(PrintWriter err, Exception exception, CommandLine commandLine) {
+        ExitCode code = ExitCode.FAILED;
+        String message = exception.getMessage();
+        if (exception instanceof UsageException) {
+            code = ExitCode.USAGE;
+        } else if (exception instanceof ApiException refusal) {
+            code = refusal.exitCode();
+        } else if (message == null || exception instanceof RuntimeException) {
+            message = exception.toString();
+        }
+        if (exception instanceof InterruptedException) {
+            Thread.currentThread().interrupt();
+        }
+        err.println(commandLine.getCommandSpec().qualifiedName() + ": " + Table.printable(String.valueOf(message)));
+        if (commandLine.getCommandSpec().userObject() instanceof SettingsCommand command && command.isVerbose()) {
+            exception.printStackTrace(err);
+        }
+        err.flush();
+        return code.code();
+    }
+
+    @Override
+    public void run() {
+        if (spec == null) {
+            throw new IllegalStateException("picocli sets this");
+        }
+        throw new CommandLine.ParameterException(spec.commandLine(), "a command is missing, such as demo, serve, agent or send");
+    }
+
+    /** Prints a completion script. */
+    @Command(
+            name = "completion",
+            description = "Prints a script for bash and zsh that completes command lines: source <(commandway completion)",
+            mixinStandardHelpOptions = true)
+    static final class CompletionCommand implements Runnable {
+        private final Surroundings surroundings;
+
+        @Spec
+        private @Nullable CommandSpec spec;
+
+        CompletionCommand(Surroundings surroundings) {
+            this.surroundings = surroundings;
+        }
+
+        @Override
+        public void run() {
+            if (spec == null) {
+                throw new IllegalStateException("picocli sets this");
+            }
+            surroundings.out().print(AutoComplete.bash("commandway", spec.root().commandLine()));
+            surroundings.out().flush();
+        }
+    }
+
+    /** Reads the version from the jar. */
+    static final class Version implements IVersionProvider {
+        static String number() {
+            String version = Commandway.class.getPackage().getImplementationVersion();
+            return version == null ? "(not from a jar)" : version;
+        }
+
+        @Override
+        public String[] getVersion() {
+            return new String[] {
+                "commandway " + number(), "Java " + Runtime.version() + " on " + System.getProperty("os.name") + " "
+                        + System.getProperty("os.arch")
+            };
+        }
+    }
+}

@@ -1,0 +1,193 @@
+package io.github.commandway.cli;
+
+import io.github.commandway.dispatch.Registry;
+import io.github.commandway.http.CommandMetrics;
+import io.github.commandway.http.HttpFacade;
+import io.github.commandway.manager.CommandManager;
+import io.github.commandway.manager.InMemoryCommandStore;
+import io.github.commandway.quic.AgentServer;
+import io.github.commandway.quic.identity.JoinTokens;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A server put together from settings: agents over QUIC, commands in memory, and the HTTP API. Close it to stop it. */
+final class ServerProcess implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServerProcess.class);
+    private static final Duration RECONNECT_WINDOW = Duration.ofSeconds(5);
+    private static final Duration HTTP_GRACE = Duration.ofSeconds(2);
+    private static final int MAX_ENDED = 100_000;
+    private static final long MAX_ENDED_BYTES = 256L << 20;
+
+    private final Path data;
+    private final Duration grace;
+    private final AgentServer agents;
+    private final CommandManager manager;
+    private final HttpFacade http;
+    private final ScheduledExecutorService hourly;
+    private @Nullable RunningServer running;
+
+    private ServerProcess(
+            Path data,
+            Duration grace,
+            AgentServer agents,
+            CommandManager manager,
+            HttpFacade http,
+            ScheduledExecutorService hourly) {
+        this.data = data;
+        this.grace = grace;
+        this.agents = agents;
+        this.manager = manager;
+        this.http = http;
+        this.hourly = hourly;
+    }
+
+    /**
+     * Starts a server.
+     *
+     * @param data the data folder; made if it is not there
+     * @throws UsageException if an address cannot be used
+     * @throws IOException if the data folder cannot be used
+     */
+    static ServerProcess start(Settings settings, Path data) throws IOException {
+        InetSocketAddress quicAddress = address(settings, Setting.QUIC_HOST, Setting.QUIC_PORT);
+        InetSocketAddress httpAddress = address(settings, Setting.HTTP_HOST, Setting.HTTP_PORT);
+        if (!httpAddress.getAddress().isLoopbackAddress()
+                && settings.map(Setting.HTTP_TOKENS).isEmpty()) {
+            throw new UsageException("http.host " + httpAddress.getHostString()
+                    + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
+                    + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
+        }
+        ServerIdentity identity = ServerIdentity.open(data);
+        JoinTokens tokens = identity.tokens();
+        tokens.localToken();
+        AgentServer agents = AgentServer.builder(identity.server())
+                .bind(quicAddress)
+                .joinTokens(tokens)
+                .heartbeat(settings.duration(Setting.HEARTBEAT))
+                .maxAgents(settings.number(Setting.MAX_AGENTS))
+                .maxPerAgent(settings.number(Setting.AGENT_COMMANDS), settings.bytes(Setting.AGENT_BYTES))
+                .build();
+        Registry registry = new Registry();
+        registry.register(agents);
+        CommandMetrics metrics = new CommandMetrics();
+        CommandManager manager = CommandManager.builder(registry)
+                .listener(metrics)
+                .maxOpen(settings.number(Setting.MAX_OPEN))
+                .store(new InMemoryCommandStore(
+                        Clock.systemUTC(), settings.duration(Setting.RETENTION), MAX_ENDED, MAX_ENDED_BYTES))
+                .build();
+        HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
+                .address(httpAddress)
+                .metrics(metrics)
+                .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
+        HttpFacade http = facade.build();
+        ScheduledExecutorService hourly = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "commandway-hourly");
+            thread.setDaemon(true);
+            return thread;
+        });
+        ServerProcess server =
+                new ServerProcess(data, settings.duration(Setting.SHUTDOWN_GRACE), agents, manager, http, hourly);
+        boolean isStarted = false;
+        try {
+            listen(agents::start, quicAddress, Setting.QUIC_PORT);
+            listen(http::start, httpAddress, Setting.HTTP_PORT);
+            server.running = RunningServer.of(http.address(), agents.address());
+            server.running.publish(data);
+            isStarted = true;
+        } finally {
+            if (!isStarted) {
+                server.close();
+            }
+        }
+        hourly.scheduleWithFixedDelay(() -> renewLocalToken(tokens), 1, 1, TimeUnit.HOURS);
+        return server;
+    }
+
+    private static InetSocketAddress address(Settings settings, Setting host, Setting port) {
+        try {
+            return new InetSocketAddress(InetAddress.getByName(settings.text(host)), settings.number(port));
+        } catch (UnknownHostException e) {
+            throw new UsageException(
+                    host.key() + " '" + settings.text(host) + "' is neither an IP address nor a name that is known here", e);
+        }
+    }
+
+    /** Something that begins to listen. */
+    @FunctionalInterface
+    private interface Start {
+        void run() throws Exception;
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private static void listen(Start start, InetSocketAddress address, Setting port) {
+        try {
+            start.run();
+        } catch (Exception e) {
+            String shown = address.getAddress().getHostAddress() + ":" + address.getPort();
+            throw new UsageException(
+                    "cannot listen on " + shown + ": " + e.getMessage() + ". Choose another port with " + port.flag()
+                            + ", or 0 for any that is free",
+                    e);
+        }
+    }
+
+    private static void renewLocalToken(JoinTokens tokens) {
+        try {
+            tokens.localToken();
+        } catch (IOException e) {
+            LOG.warn("the join token of the data folder could not be renewed: {}", e.getMessage());
+        }
+    }
+
+    /** Where it is reached. */
+    RunningServer running() {
+        if (running == null) {
+            throw new IllegalStateException("start has not returned");
+        }
+        return running;
+    }
+
+    /** Who is connected. */
+    AgentServer agents() {
+        return agents;
+    }
+
+    /** Refuses new commands, waits a while for the open ones, ends the others with a reason that says so, and says goodbye to the agents. */
+    @Override
+    public void close() {
+        hourly.shutdownNow();
+        manager.shutdown();
+        try {
+            if (running != null) {
+                running.withdraw(data);
+                if (!manager.awaitTermination(grace)) {
+                    LOG.info("{} commands had not ended within {} and are given up", manager.stats().open(), grace);
+                    manager.shutdownNow();
+                }
+                http.shutdown(HTTP_GRACE);
+                agents.shutdown(RECONNECT_WINDOW);
+            }
+        } catch (IOException e) {
+            LOG.warn("the server's addresses could not be removed from {}: {}", data, e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            http.close();
+            agents.close();
+            manager.close();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package io.github.commandway.cli;
+
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Everything that can be set in the configuration file, by an environment variable and by a flag: the one table that all three,
+ * and the page on operations, are made from.
+ */
+enum Setting {
+    DATA("data", "--data", Kind.PATH, "./commandway-data", "the folder for keys, certificates, join tokens and journals", Role.values()),
+
+    QUIC_HOST("quic.host", "--quic-host", Kind.TEXT, "127.0.0.1", "the address on which agents connect", Role.SERVER),
+    QUIC_PORT("quic.port", "--quic-port", Kind.PORT, "8474", "the port for agents, UDP and TCP; 0 for any that is free", Role.SERVER),
+    HTTP_HOST("http.host", "--http-host", Kind.TEXT, "127.0.0.1", "the address of the HTTP API", Role.SERVER),
+    HTTP_PORT("http.port", "--http-port", Kind.PORT, "8080", "the port of the HTTP API; 0 for any that is free", Role.SERVER),
+    HTTP_TOKENS("http.tokens", "--http-token", Kind.MAP, "", "who may use the HTTP API, name=secret; needed unless http.host is a loopback address", Role.SERVER),
+    HTTP_MAX_BODY("http.max-body", "--http-max-body", Kind.BYTES, "1MiB", "the largest body of a request", Role.SERVER),
+    MAX_OPEN("commands.max-open", "--max-open", Kind.COUNT, "50000", "how many commands may be open; more are refused", Role.SERVER),
+    RETENTION("commands.retention", "--retention", Kind.DURATION, "30m", "how long a command that has ended can be looked up", Role.SERVER),
+    MAX_AGENTS("agents.max-known", "--max-agents", Kind.COUNT, "100000", "how many agents are remembered", Role.SERVER),
+    AGENT_COMMANDS("agents.max-commands", "--max-agent-commands", Kind.COUNT, "1000", "how many commands may wait for and run on one agent; more are refused", Role.SERVER),
+    AGENT_BYTES("agents.max-bytes", "--max-agent-bytes", Kind.BYTES, "64MiB", "how many bytes of payload may wait for and run on one agent; more are refused", Role.SERVER),
+
+    AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
+    AGENT_SERVERS("agent.servers", "--server", Kind.LIST, "", "the servers, host:port, tried in this order; by default the one in this data folder, or 127.0.0.1:8474", Role.AGENT),
+    AGENT_TOKEN("agent.token", "--token", Kind.TEXT, "", "the join token, needed once; by default the one in this data folder", Role.AGENT),
+    AGENT_LABELS("agent.labels", "--label", Kind.MAP, "", "what the agent says of itself, name=value", Role.AGENT),
+    AGENT_CONCURRENCY("agent.concurrency", "--concurrency", Kind.COUNT, "10", "how many commands are executed at a time", Role.AGENT),
+    AGENT_TRANSPORT("agent.transport", "--transport", Kind.TRANSPORT, "auto", "auto (QUIC, or TCP where UDP is blocked), quic or tcp", Role.AGENT),
+    ALLOW_SHELL("agent.allow-shell", "--allow-shell", Kind.SWITCH, "false", "whether exec_shell is available", Role.AGENT),
+    ALLOW_KILL("agent.allow-kill", "--allow-kill", Kind.SWITCH, "false", "whether process.kill is available", Role.AGENT),
+    ALLOW_SERVICES("agent.allow-services", "--allow-services", Kind.SWITCH, "false", "whether service.* is available", Role.AGENT),
+    FILE_ROOT("agent.file-root", "--file-root", Kind.TEXT, "", "the folder that file.* may read and write; without one they are not available", Role.AGENT),
+
+    HEARTBEAT("heartbeat", "--heartbeat", Kind.DURATION, "10s", "how often a connection shows that it is alive; three missed ones end it", Role.SERVER, Role.AGENT),
+    SHUTDOWN_GRACE("shutdown-grace", "--shutdown-grace", Kind.DURATION, "10s", "how long commands that run may go on when the process is stopped", Role.SERVER, Role.AGENT),
+    LOG_LEVEL("log.level", "--log-level", Kind.LEVEL, "info", "error, warn, info, debug or trace", Role.SERVER, Role.AGENT),
+    LOG_FORMAT("log.format", "--log-format", Kind.LOG_FORMAT, "text", "text, or json (one object a line)", Role.SERVER, Role.AGENT),
+
+    CLIENT_SERVER("client.server", "--server", Kind.TEXT, "", "the HTTP API to talk to; by default that of the server in this data folder, or http://127.0.0.1:8080", Role.CLIENT),
+    CLIENT_TOKEN("client.token", "--token", Kind.TEXT, "", "the secret of an http.tokens entry", Role.CLIENT);
+
+    /** What reads a setting. */
+    enum Role {
+        SERVER,
+        AGENT,
+        CLIENT,
+        /** Somebody who works on the data folder only. */
+        OPERATOR
+    }
+
+    private final String key;
+    private final String flag;
+    private final Kind kind;
+    private final String defaultValue;
+    private final String description;
+
+    @SuppressWarnings("ImmutableEnumChecker") // the set cannot be changed, which the check does not see
+    private final Set<Role> roles;
+
+    Setting(String key, String flag, Kind kind, String defaultValue, String description, Role... roles) {
+        this.key = key;
+        this.flag = flag;
+        this.kind = kind;
+        this.defaultValue = defaultValue;
+        this.description = description;
+        this.roles = Set.of(roles);
+    }
+
+    /** The name in the configuration file; a point is a level. */
+    String key() {
+        return key;
+    }
+
+    String flag() {
+        return flag;
+    }
+
+    Kind kind() {
+        return kind;
+    }
+
+    /** As it would be written; empty if there is none. */
+    String defaultValue() {
+        return defaultValue;
+    }
+
+    String description() {
+        return description;
+    }
+
+    boolean isFor(Role role) {
+        return roles.contains(role);
+    }
+
+    String variable() {
+        return Settings.PREFIX + key.toUpperCase(Locale.ROOT).replace('.', '_').replace('-', '_');
+    }
+
+    static Optional<Setting> ofKey(String key) {
+        for (Setting setting : values()) {
+            if (setting.key.equals(key)) {
+                return Optional.of(setting);
+            }
+        }
+        return Optional.empty();
+    }
+
+    static Optional<Setting> ofVariable(String variable) {
+        for (Setting setting : values()) {
+            if (setting.variable().equals(variable)) {
+                return Optional.of(setting);
+            }
+        }
+        return Optional.empty();
+    }
+}

@@ -1,0 +1,121 @@
+package io.github.commandway.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CommandLineTest {
+    @TempDir
+    Path folder;
+
+    private Run commandway() {
+        return new Run(folder);
+    }
+
+    @Test
+    void anUnknownSubCommandIsRefusedWithASuggestion() {
+        Run run = commandway().run("snd", "client-001", "restart");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("snd").contains("send");
+    }
+
+    @Test
+    void withoutASubCommandItSaysWhatThereIs() {
+        Run run = commandway().run();
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("commandway --help");
+    }
+
+    @Test
+    void helpAndVersionAreAnswered() {
+        assertThat(commandway().run("help").out()).contains("serve", "agent", "demo", "send", "get", "Exit codes");
+        assertThat(commandway().run("help", "serve").out()).contains("--http-token", "--quic-port", "Default: 8474");
+        assertThat(commandway().run("--version").out()).contains("commandway ", "Java ");
+    }
+
+    @Test
+    void completionIsAScriptThatKnowsTheFlags() {
+        Run run = commandway().run("completion");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).startsWith("#!/usr/bin/env bash").contains("--http-port", "complete -F");
+    }
+
+    @Test
+    void aServerThatIsNotThereIsToldInOneLine() throws IOException {
+        int port;
+        try (ServerSocket socket = new ServerSocket(0)) {
+            port = socket.getLocalPort();
+        }
+
+        Run run = commandway().run("list", "--server", "http://127.0.0.1:" + port);
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.UNREACHABLE.code());
+        assertThat(run.err().lines()).hasSize(1);
+        assertThat(run.err()).contains("no server answers at http://127.0.0.1:" + port).contains("commandway serve");
+    }
+
+    @Test
+    void verboseShowsWhereAnErrorCameFrom() {
+        Run run = commandway().run("list", "--server", "nonsense", "--verbose");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("'nonsense' is not an address").contains("at io.github.commandway");
+    }
+
+    @Test
+    void aPayloadThatIsNotJsonIsRefusedBeforeItIsSent() {
+        Run run = commandway().run("send", "client-001", "restart", "{delay: 5");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("the payload is not JSON").contains("{\"delay_seconds\": 5}");
+        assertThat(run.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void aServerThatOthersCanReachNeedsAToken() {
+        Run run = commandway().run("serve", "--http-host", "0.0.0.0", "--http-port", "0", "--quic-port", "0");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("--http-token name=secret");
+        assertThat(folder.resolve("commandway-data")).doesNotExist();
+    }
+
+    @Test
+    void theConfigurationFileOfTheFolderIsRead() throws IOException {
+        Files.writeString(folder.resolve("commandway.yaml"), "client: {sever: http://127.0.0.1:1}\n");
+
+        Run run = commandway().run("list");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("line 1").contains("did you mean 'client.server'?");
+    }
+
+    @Test
+    void joinTokensAreMadeListedAndRevokedInTheDataFolder() {
+        String token = commandway().run("token", "create", "--agent", "client-007").out().strip();
+        String listed = commandway().run("token", "list").out();
+
+        assertThat(token).isNotBlank();
+        assertThat(listed).contains("client-007", "0 of 1", "usable");
+        String id = listed.lines().skip(1).findFirst().orElseThrow().split(" ")[0];
+        assertThat(commandway().run("token", "revoke", id).exitCode()).isZero();
+        assertThat(commandway().run("token", "list").out()).contains("revoked");
+        assertThat(commandway().run("token", "revoke", id).exitCode()).isEqualTo(ExitCode.REFUSED.code());
+    }
+
+    @Test
+    void aTokenThatIsNotOneIsRefused() {
+        Run run = commandway().run("agent", "--token", "nonsense");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("agent.token");
+    }
+}
