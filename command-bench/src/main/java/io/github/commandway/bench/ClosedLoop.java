@@ -1,8 +1,10 @@
 package io.github.commandway.bench;
 
 import com.sun.management.OperatingSystemMXBean;
+import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -29,6 +31,7 @@ final class ClosedLoop {
     private final CompletableFuture<Measurement> finished = new CompletableFuture<>();
     private long startedAtNanos;
     private long cpuAtStartNanos;
+    private long allocatedAtStartBytes;
     private long sent;
     private long answered;
 
@@ -41,6 +44,7 @@ final class ClosedLoop {
 
     /** Starts the clock and sends the first request of every place. */
     void start() {
+        allocatedAtStartBytes = allocatedBytes();
         cpuAtStartNanos = processCpuNanos();
         startedAtNanos = System.nanoTime();
         for (int place = 0; place < sentAtNanos.length; place++) {
@@ -65,7 +69,8 @@ final class ClosedLoop {
                     answered / ((now - startedAtNanos) / 1e9),
                     latencies.percentile(50) / 1e3,
                     latencies.percentile(99) / 1e3,
-                    (processCpuNanos() - cpuAtStartNanos) / 1e3 / answered));
+                    (processCpuNanos() - cpuAtStartNanos) / 1e3 / answered,
+                    (allocatedBytes() - allocatedAtStartBytes) / (double) answered));
         }
     }
 
@@ -86,5 +91,13 @@ final class ClosedLoop {
 
     private static long processCpuNanos() {
         return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getProcessCpuTime();
+    }
+
+    /** What the threads that live now have allocated since they began. */
+    private static long allocatedBytes() {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        return Arrays.stream(threads.getThreadAllocatedBytes(threads.getAllThreadIds()))
+                .filter(bytes -> bytes > 0)
+                .sum();
     }
 }

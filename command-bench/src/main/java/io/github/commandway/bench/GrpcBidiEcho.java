@@ -27,6 +27,7 @@ import io.grpc.netty.shaded.io.netty.handler.ssl.ClientAuth;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContextBuilder;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslProvider;
 import java.io.ByteArrayInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -178,7 +179,12 @@ final class GrpcBidiEcho implements Peer {
         @Override
         public byte[] parse(InputStream stream) {
             try {
-                return stream.readAllBytes();
+                // gRPC's streams know their length; readAllBytes would begin with a buffer of 16 KiB
+                byte[] bytes = new byte[stream.available()];
+                if (stream.readNBytes(bytes, 0, bytes.length) != bytes.length || stream.read() >= 0) {
+                    throw new EOFException("a message of another length than announced");
+                }
+                return bytes;
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
