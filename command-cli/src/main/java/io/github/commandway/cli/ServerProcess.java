@@ -92,7 +92,14 @@ final class ServerProcess implements AutoCloseable {
                 .metrics(metrics)
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
         settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
-        HttpFacade http = facade.build();
+        HttpFacade http;
+        try {
+            http = facade.build();
+        } catch (IllegalArgumentException e) {
+            agents.close();
+            manager.close();
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        }
         ScheduledExecutorService hourly = Executors.newSingleThreadScheduledExecutor(task -> {
             Thread thread = new Thread(task, "commandway-hourly");
             thread.setDaemon(true);

@@ -89,6 +89,33 @@ class CommandLineTest {
     }
 
     @Test
+    void aTokenThatHttpCannotCarryIsRefusedWithoutShowingIt() {
+        Run run = commandway().run("serve", "--http-token", "ops=two words", "--http-port", "0", "--quic-port", "0");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("'ops'").doesNotContain("two words");
+    }
+
+    @Test
+    void theDemoSendsACommandToAnAgentInAProcessOfItsOwnAndShowsItsTravel() {
+        Run run = commandway().run("demo", "--exit", "--http-port", "0", "--quic-port", "0");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.out())
+                .containsSubsequence(
+                        "client-001, process ",
+                        "POST /api/command",
+                        "\"success\":true",
+                        "pending",
+                        "sent to the agent",
+                        "executing",
+                        "completed",
+                        "GET /api/command/",
+                        "Restarted successfully");
+        assertThat(ProcessHandle.current().children().filter(ProcessHandle::isAlive)).isEmpty();
+    }
+
+    @Test
     void theConfigurationFileOfTheFolderIsRead() throws IOException {
         Files.writeString(folder.resolve("commandway.yaml"), "client: {sever: http://127.0.0.1:1}\n");
 
