@@ -12,9 +12,13 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "agent",
-        description = "Runs the reference agent: connects to a server and executes commands. Runs until SIGTERM or Ctrl-C.")
+        description =
+                "Runs the reference agent: connects to a server and executes commands. Runs until SIGTERM or Ctrl-C.")
 final class AgentCommand extends SettingsCommand {
-    @Option(names = "--until-input-ends", hidden = true, description = "Stop when the standard input ends, as with the process that has the other end.")
+    @Option(
+            names = "--until-input-ends",
+            hidden = true,
+            description = "Stop when the standard input ends, as with the process that has the other end.")
     private boolean untilInputEnds;
 
     AgentCommand(Surroundings surroundings) {

@@ -160,7 +160,8 @@ final class AgentProcess implements AutoCloseable {
         List<ServerAddress> servers = servers(settings, surroundings);
         for (int i = 0; ; i++) {
             try {
-                return JoinClient.join(servers.get(i), transport(settings), token, id, request, CLOCK, JOIN_TIMEOUT, null);
+                return JoinClient.join(
+                        servers.get(i), transport(settings), token, id, request, CLOCK, JOIN_TIMEOUT, null);
             } catch (JoinException e) {
                 if (e.refusal().isPresent() || i == servers.size() - 1) {
                     throw e;

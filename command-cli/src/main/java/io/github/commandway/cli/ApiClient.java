@@ -87,8 +87,7 @@ final class ApiClient {
      */
     boolean follow(String path, String after, Predicate<ServerSentEvent> consumer)
             throws IOException, InterruptedException {
-        HttpRequest.Builder request =
-                request(path).timeout(ANSWER_TIMEOUT).header("Accept", "text/event-stream");
+        HttpRequest.Builder request = request(path).timeout(ANSWER_TIMEOUT).header("Accept", "text/event-stream");
         if (!after.isEmpty()) {
             request.header("Last-Event-ID", after);
         }
@@ -114,16 +113,14 @@ final class ApiClient {
     }
 
     private JsonNode exchange(HttpRequest request) throws ApiException, InterruptedException {
-        HttpResponse<String> response =
-                send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
+        HttpResponse<String> response = send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
         if (response.statusCode() / 100 != 2) {
             throw refusal(response.statusCode(), response.body());
         }
         try {
             return JSON.readTree(response.body());
         } catch (JacksonException e) {
-            throw new ApiException(
-                    ExitCode.FAILED, server + " did not answer in JSON; is it a Commandway server?", e);
+            throw new ApiException(ExitCode.FAILED, server + " did not answer in JSON; is it a Commandway server?", e);
         }
     }
 
@@ -156,17 +153,17 @@ final class ApiClient {
             }
         } catch (JacksonException e) {
             // whatever answers there does not speak the API; its status is all there is to tell
-            return new ApiException(ExitCode.REFUSED, message + " and no JSON; is " + server + " a Commandway server?", e);
+            return new ApiException(
+                    ExitCode.REFUSED, message + " and no JSON; is " + server + " a Commandway server?", e);
         }
         if (status == 401) {
             message += token == null ? "; give a token with --token or COMMANDWAY_CLIENT_TOKEN" : "";
         }
-        ExitCode code =
-                switch (status) {
-                    case 400, 413, 415, 422 -> ExitCode.USAGE;
-                    case 500 -> ExitCode.FAILED;
-                    default -> ExitCode.REFUSED;
-                };
+        ExitCode code = switch (status) {
+            case 400, 413, 415, 422 -> ExitCode.USAGE;
+            case 500 -> ExitCode.FAILED;
+            default -> ExitCode.REFUSED;
+        };
         return new ApiException(code, message, null);
     }
 

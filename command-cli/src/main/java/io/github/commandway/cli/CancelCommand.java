@@ -7,7 +7,8 @@ import tools.jackson.databind.JsonNode;
 
 @Command(
         name = "cancel",
-        description = "Cancels a command. One that waits never runs; one that runs is stopped. Ends with 0 if it was cancelled.")
+        description =
+                "Cancels a command. One that waits never runs; one that runs is stopped. Ends with 0 if it was cancelled.")
 final class CancelCommand extends ClientCommand {
     @Parameters(index = "0", paramLabel = "<command>", description = "The id of the command.")
     private String id = "";
@@ -19,7 +20,9 @@ final class CancelCommand extends ClientCommand {
     @Override
     public Integer call() throws ApiException, InterruptedException {
         JsonNode answer = client().post(
-                "/api/command/" + ApiClient.encoded(id) + "/cancel", ApiClient.JSON.createObjectNode(), Map.of());
+                        "/api/command/" + ApiClient.encoded(id) + "/cancel",
+                        ApiClient.JSON.createObjectNode(),
+                        Map.of());
         printCommand(answer);
         ExitCode status = statusOf(answer);
         return switch (status) {

@@ -72,7 +72,9 @@ abstract class ClientCommand extends SettingsCommand {
             line(command, "ended", "completed_at");
             if (command.has("result")) {
                 out().println("result");
-                out().println(Table.printable(command.get("result").toPrettyString()).indent(2).stripTrailing());
+                out().println(Table.printable(command.get("result").toPrettyString())
+                        .indent(2)
+                        .stripTrailing());
             }
             out().flush();
         }

@@ -13,13 +13,23 @@ final class ClientsCommand extends ClientCommand {
     @Parameters(index = "0", arity = "0..1", paramLabel = "<client>", description = "One agent.")
     private @Nullable String clientId;
 
-    @Option(names = "--connected", arity = "0..1", fallbackValue = "true", paramLabel = "true|false", description = "Only those that are connected, or with false only those that are not.", order = 1)
+    @Option(
+            names = "--connected",
+            arity = "0..1",
+            fallbackValue = "true",
+            paramLabel = "true|false",
+            description = "Only those that are connected, or with false only those that are not.",
+            order = 1)
     private @Nullable Boolean connected;
 
     @Option(names = "--limit", paramLabel = "<number>", description = "How many at most. Default: 50", order = 2)
     private int limit = 50;
 
-    @Option(names = "--after", paramLabel = "<client>", description = "Only those whose id sorts after this one.", order = 3)
+    @Option(
+            names = "--after",
+            paramLabel = "<client>",
+            description = "Only those whose id sorts after this one.",
+            order = 3)
     private String after = "";
 
     ClientsCommand(Surroundings surroundings) {

@@ -127,13 +127,15 @@ public final class Commandway implements Runnable {
         if (spec == null) {
             throw new IllegalStateException("picocli sets this");
         }
-        throw new CommandLine.ParameterException(spec.commandLine(), "a command is missing, such as demo, serve, agent or send");
+        throw new CommandLine.ParameterException(
+                spec.commandLine(), "a command is missing, such as demo, serve, agent or send");
     }
 
     /** Prints a completion script. */
     @Command(
             name = "completion",
-            description = "Prints a script for bash and zsh that completes command lines: source <(commandway completion)",
+            description =
+                    "Prints a script for bash and zsh that completes command lines: source <(commandway completion)",
             mixinStandardHelpOptions = true)
     static final class CompletionCommand implements Runnable {
         private final Surroundings surroundings;
@@ -165,7 +167,8 @@ public final class Commandway implements Runnable {
         @Override
         public String[] getVersion() {
             return new String[] {
-                "commandway " + number(), "Java " + Runtime.version() + " on " + System.getProperty("os.name") + " "
+                "commandway " + number(),
+                "Java " + Runtime.version() + " on " + System.getProperty("os.name") + " "
                         + System.getProperty("os.arch")
             };
         }

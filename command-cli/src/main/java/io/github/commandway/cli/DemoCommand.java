@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.JsonNode;
@@ -22,8 +21,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 @Command(
         name = "demo",
-        description = "Runs a server, and an agent in a process of its own, sends a command over HTTP and shows what happens to it; then leaves both"
-                + " running to try, until SIGTERM or Ctrl-C.")
+        description =
+                "Runs a server, and an agent in a process of its own, sends a command over HTTP and shows what happens to it; then leaves both"
+                        + " running to try, until SIGTERM or Ctrl-C.")
 final class DemoCommand extends SettingsCommand {
     /** The log level unless one is set, so that the log does not hide what the demo prints. */
     private static final String QUIET = "warn";
@@ -48,7 +48,8 @@ final class DemoCommand extends SettingsCommand {
         try (ServerProcess server = ServerProcess.start(settings, data)) {
             say("Commandway " + Commandway.Version.number() + " demo");
             say("");
-            say("  server   HTTP " + server.running().http() + ", agents " + server.running().agents() + ", process "
+            say("  server   HTTP " + server.running().http() + ", agents "
+                    + server.running().agents() + ", process "
                     + ProcessHandle.current().pid());
             Process agent = startAgent(settings, data, server.running().agents());
             try {
@@ -64,8 +65,8 @@ final class DemoCommand extends SettingsCommand {
         if (info.isEmpty()) {
             return surroundings().lifetime().isStopping() ? ExitCode.OK.code() : ExitCode.FAILED.code();
         }
-        say("  agent    " + AGENT_ID + ", process " + agent.pid() + ", connected from " + info.get().remoteAddress()
-                + " over " + info.get().transport());
+        say("  agent    " + AGENT_ID + ", process " + agent.pid() + ", connected from "
+                + info.get().remoteAddress() + " over " + info.get().transport());
         ExitCode outcome = sendAndFollow(new ApiClient(server.running().http(), null));
         if (!exit && outcome == ExitCode.OK) {
             printWhatToTry(server.running().http());
@@ -107,7 +108,8 @@ final class DemoCommand extends SettingsCommand {
                 return info;
             }
         }
-        surroundings().err()
+        surroundings()
+                .err()
                 .println("commandway demo: the agent "
                         + (agent.isAlive() ? "did not connect within " + AGENT_START.toSeconds() + " s" : "ended"));
         return Optional.empty();
@@ -130,7 +132,9 @@ final class DemoCommand extends SettingsCommand {
             JsonNode data = ApiClient.JSON.readTree(event.data());
             Instant at = Instant.parse(data.path("at").asString());
             begin[0] = begin[0] == null ? at : begin[0];
-            say(String.format("  %-8s +%d ms: %s", where(event.type()), Duration.between(begin[0], at).toMillis(), what(event.type(), data)));
+            say(String.format(
+                    "  %-8s +%d ms: %s",
+                    where(event.type()), Duration.between(begin[0], at).toMillis(), what(event.type(), data)));
             return isUnderWay(event.type());
         });
         JsonNode end = client.get("/api/command/" + id);
@@ -159,8 +163,9 @@ final class DemoCommand extends SettingsCommand {
             case "pending" -> "pending; the command is recorded";
             case "sent" -> "sent to the agent over QUIC";
             case "executing" -> "executing; the agent's executor has begun";
-            case "progress" -> "progress " + Math.round(data.path("fraction").asDouble() * 100) + " %, "
-                    + ClientCommand.text(data, "message");
+            case "progress" ->
+                "progress " + Math.round(data.path("fraction").asDouble() * 100) + " %, "
+                        + ClientCommand.text(data, "message");
             case "completed" -> "completed; the result came back over QUIC: " + data.path("result");
             default -> eventType + " " + ClientCommand.text(data, "message");
         };

@@ -113,8 +113,7 @@ enum Kind {
         throw notANumber(value, least, most, null);
     }
 
-    private static IllegalArgumentException notANumber(
-            String value, int least, int most, @Nullable Throwable cause) {
+    private static IllegalArgumentException notANumber(String value, int least, int most, @Nullable Throwable cause) {
         return new IllegalArgumentException(
                 "'" + value + "' is not a whole number from " + least + " to " + most, cause);
     }
@@ -124,15 +123,14 @@ enum Kind {
         Matcher matcher = AMOUNT.matcher(value);
         if (matcher.matches()) {
             long amount = Long.parseLong(matcher.group(1));
-            Duration duration =
-                    switch (matcher.group(2)) {
-                        case "ms" -> Duration.ofMillis(amount);
-                        case "s" -> Duration.ofSeconds(amount);
-                        case "m" -> Duration.ofMinutes(amount);
-                        case "h" -> Duration.ofHours(amount);
-                        case "d" -> Duration.ofDays(amount);
-                        default -> Duration.ZERO;
-                    };
+            Duration duration = switch (matcher.group(2)) {
+                case "ms" -> Duration.ofMillis(amount);
+                case "s" -> Duration.ofSeconds(amount);
+                case "m" -> Duration.ofMinutes(amount);
+                case "h" -> Duration.ofHours(amount);
+                case "d" -> Duration.ofDays(amount);
+                default -> Duration.ZERO;
+            };
             if (!duration.isZero()) {
                 return duration;
             }
@@ -145,14 +143,13 @@ enum Kind {
     static int bytes(String value) {
         Matcher matcher = AMOUNT.matcher(value);
         if (matcher.matches()) {
-            long unit =
-                    switch (matcher.group(2)) {
-                        case "", "B" -> 1;
-                        case "KiB" -> 1L << 10;
-                        case "MiB" -> 1L << 20;
-                        case "GiB" -> 1L << 30;
-                        default -> 0;
-                    };
+            long unit = switch (matcher.group(2)) {
+                case "", "B" -> 1;
+                case "KiB" -> 1L << 10;
+                case "MiB" -> 1L << 20;
+                case "GiB" -> 1L << 30;
+                default -> 0;
+            };
             long bytes = Long.parseLong(matcher.group(1)) * unit;
             if (bytes > 0 && bytes <= Integer.MAX_VALUE) {
                 return (int) bytes;

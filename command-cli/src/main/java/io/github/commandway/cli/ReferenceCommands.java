@@ -28,10 +28,9 @@ final class ReferenceCommands {
             routes.use(Middlewares.logging())
                     .use(Middlewares.recovery())
                     .on("restart", RestartParams.class, ReferenceCommands::restart)
-                    .on(
-                            "update_config",
-                            (context, payload) -> basics.execute(context, "config.update", payload));
-            basics.types().forEach(type -> routes.on(type, (context, payload) -> basics.execute(context, type, payload)));
+                    .on("update_config", (context, payload) -> basics.execute(context, "config.update", payload));
+            basics.types()
+                    .forEach(type -> routes.on(type, (context, payload) -> basics.execute(context, type, payload)));
         });
     }
 

@@ -27,23 +27,20 @@ record RunningServer(String http, String agents) {
     /** The address as a client on this machine uses it: one that means all interfaces is reached by loopback. */
     private static String reachable(InetSocketAddress address) {
         InetAddress host = address.getAddress();
-        String name = host.isAnyLocalAddress()
-                ? InetAddress.getLoopbackAddress().getHostAddress()
-                : host.getHostAddress();
+        String name =
+                host.isAnyLocalAddress() ? InetAddress.getLoopbackAddress().getHostAddress() : host.getHostAddress();
         return (name.indexOf(':') >= 0 ? "[" + name + "]" : name) + ":" + address.getPort();
     }
 
     /** Writes it for others to find. */
     void publish(Path data) throws IOException {
         ObjectNode json = ApiClient.JSON.createObjectNode();
-        json.put("http", http).put("agents", agents).put("pid", ProcessHandle.current().pid());
+        json.put("http", http)
+                .put("agents", agents)
+                .put("pid", ProcessHandle.current().pid());
         Path temporary = Files.createTempFile(data, FILE, ".tmp");
         Files.writeString(temporary, json + "\n");
-        Files.move(
-                temporary,
-                data.resolve(FILE),
-                StandardCopyOption.ATOMIC_MOVE,
-                StandardCopyOption.REPLACE_EXISTING);
+        Files.move(temporary, data.resolve(FILE), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /** Takes it back, unless another server has written its own since. */
@@ -64,7 +61,8 @@ record RunningServer(String http, String agents) {
         }
         try {
             JsonNode json = ApiClient.JSON.readTree(Files.readString(file));
-            return Optional.of(new RunningServer(json.path("http").asString(), json.path("agents").asString()));
+            return Optional.of(new RunningServer(
+                    json.path("http").asString(), json.path("agents").asString()));
         } catch (IOException | JacksonException e) {
             throw new UsageException(
                     file + " cannot be read: " + e.getMessage() + ". A server writes it when it starts; remove it", e);

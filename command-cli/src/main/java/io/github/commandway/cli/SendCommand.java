@@ -28,13 +28,18 @@ final class SendCommand extends ClientCommand {
             description = "The parameters: JSON, @file for a file that holds it, or - for the standard input.")
     private @Nullable String payload;
 
-    @Option(names = "--timeout", paramLabel = "<seconds>", description = "How long it may take. The server's default is 30.", order = 1)
+    @Option(
+            names = "--timeout",
+            paramLabel = "<seconds>",
+            description = "How long it may take. The server's default is 30.",
+            order = 1)
     private @Nullable BigDecimal timeout;
 
     @Option(
             names = "--ttl",
             paramLabel = "<seconds>",
-            description = "How long it may wait for the agent; 0: now or not at all. By default as long as the timeout.",
+            description =
+                    "How long it may wait for the agent; 0: now or not at all. By default as long as the timeout.",
             order = 2)
     private @Nullable BigDecimal ttl;
 
@@ -107,8 +112,11 @@ final class SendCommand extends ClientCommand {
             return ApiClient.JSON.readTree(text);
         } catch (JacksonException e) {
             throw new UsageException(
-                    source + " is not JSON: " + String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse("")
-                            + "; right is, for example, '{\"delay_seconds\": 5}'",
+                    source + " is not JSON: "
+                            + String.valueOf(e.getOriginalMessage())
+                                    .lines()
+                                    .findFirst()
+                                    .orElse("") + "; right is, for example, '{\"delay_seconds\": 5}'",
                     e);
         }
     }

@@ -7,7 +7,10 @@ import java.nio.file.Path;
 import java.util.Set;
 import picocli.CommandLine.Command;
 
-@Command(name = "serve", description = "Runs a server: agents connect to it, and commands come in over HTTP. Runs until SIGTERM or Ctrl-C.")
+@Command(
+        name = "serve",
+        description =
+                "Runs a server: agents connect to it, and commands come in over HTTP. Runs until SIGTERM or Ctrl-C.")
 final class ServeCommand extends SettingsCommand {
     ServeCommand(Surroundings surroundings) {
         super(surroundings, Set.of(Role.SERVER));
@@ -25,7 +28,8 @@ final class ServeCommand extends SettingsCommand {
             out.println("  agents      " + server.running().agents() + " (QUIC, and TCP where UDP is blocked)");
             out.println("  data        " + data.toAbsolutePath().normalize());
             out.println("  an agent here          commandway agent --id client-001");
-            out.println("  an agent elsewhere     commandway agent --id NAME --server HOST:PORT --token \"$(commandway token create)\"");
+            out.println(
+                    "  an agent elsewhere     commandway agent --id NAME --server HOST:PORT --token \"$(commandway token create)\"");
             out.flush();
             surroundings().lifetime().awaitStop();
             out.println("stopping");

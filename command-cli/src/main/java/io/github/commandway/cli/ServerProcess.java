@@ -128,7 +128,9 @@ final class ServerProcess implements AutoCloseable {
             return new InetSocketAddress(InetAddress.getByName(settings.text(host)), settings.number(port));
         } catch (UnknownHostException e) {
             throw new UsageException(
-                    host.key() + " '" + settings.text(host) + "' is neither an IP address nor a name that is known here", e);
+                    host.key() + " '" + settings.text(host)
+                            + "' is neither an IP address nor a name that is known here",
+                    e);
         }
     }
 
@@ -181,7 +183,10 @@ final class ServerProcess implements AutoCloseable {
             if (running != null) {
                 running.withdraw(data);
                 if (!manager.awaitTermination(grace)) {
-                    LOG.info("{} commands had not ended within {} and are given up", manager.stats().open(), grace);
+                    LOG.info(
+                            "{} commands had not ended within {} and are given up",
+                            manager.stats().open(),
+                            grace);
                     manager.shutdownNow();
                 }
                 http.shutdown(HTTP_GRACE);

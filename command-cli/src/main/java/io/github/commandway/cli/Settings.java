@@ -73,7 +73,11 @@ final class Settings {
         if (setting.isEmpty()) {
             // not refused: orchestrators set variables of their own that begin with a service's name
             warnings.add("environment variable " + variable + " is not a setting and is ignored"
-                    + suggestion(variable, Arrays.stream(Setting.values()).map(Setting::variable).toList()));
+                    + suggestion(
+                            variable,
+                            Arrays.stream(Setting.values())
+                                    .map(Setting::variable)
+                                    .toList()));
         } else if (!value.isEmpty()) {
             List<String> given =
                     setting.get().kind().hasSeveralValues() ? List.of(value.split(",", -1)) : List.of(value);
@@ -102,8 +106,12 @@ final class Settings {
             }
         } catch (JacksonException e) {
             throw new UsageException(
-                    file + " is not YAML" + at(e.getLocation() == null ? -1 : e.getLocation().getLineNr()) + ": "
-                            + String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse(""),
+                    file + " is not YAML"
+                            + at(e.getLocation() == null ? -1 : e.getLocation().getLineNr()) + ": "
+                            + String.valueOf(e.getOriginalMessage())
+                                    .lines()
+                                    .findFirst()
+                                    .orElse(""),
                     e);
         }
     }
@@ -121,11 +129,16 @@ final class Settings {
                     throw new UsageException(key + " is set twice (" + source + ")");
                 }
             } else if (value == JsonToken.START_OBJECT
-                    && Arrays.stream(Setting.values()).anyMatch(known -> known.key().startsWith(key + "."))) {
+                    && Arrays.stream(Setting.values())
+                            .anyMatch(known -> known.key().startsWith(key + "."))) {
                 readObject(parser, key + ".", file, values);
             } else {
                 throw new UsageException(file + at(line) + ": there is no setting '" + key + "'"
-                        + suggestion(key, Arrays.stream(Setting.values()).map(Setting::key).toList()));
+                        + suggestion(
+                                key,
+                                Arrays.stream(Setting.values())
+                                        .map(Setting::key)
+                                        .toList()));
             }
         }
     }
@@ -154,12 +167,11 @@ final class Settings {
             }
             return items;
         }
-        String right =
-                switch (setting.kind()) {
-                    case LIST -> "a list of texts";
-                    case MAP -> "names with their values";
-                    default -> "one value";
-                };
+        String right = switch (setting.kind()) {
+            case LIST -> "a list of texts";
+            case MAP -> "names with their values";
+            default -> "one value";
+        };
         throw new UsageException(setting.key() + " must be " + right + " (" + source + ")");
     }
 

@@ -27,7 +27,8 @@ abstract class SettingsCommand implements Callable<Integer> {
     @Option(
             names = "--config",
             paramLabel = "<file>",
-            description = "The configuration file, YAML; by default " + Settings.DEFAULT_FILE + " in this folder, if it is there.",
+            description = "The configuration file, YAML; by default " + Settings.DEFAULT_FILE
+                    + " in this folder, if it is there.",
             order = 900)
     private @Nullable Path config;
 
@@ -76,7 +77,9 @@ abstract class SettingsCommand implements Callable<Integer> {
         for (Setting setting : Setting.values()) {
             OptionSpec option = spec.commandLine().getParseResult().matchedOption(setting.flag());
             if (option != null && roles.stream().anyMatch(setting::isFor)) {
-                flags.put(setting, setting.kind().hasSeveralValues() ? option.getValue() : List.of(option.<String>getValue()));
+                flags.put(
+                        setting,
+                        setting.kind().hasSeveralValues() ? option.getValue() : List.of(option.<String>getValue()));
             }
         }
         Settings settings = Settings.load(flags, surroundings.variables(), config, surroundings.folder());

@@ -1,7 +1,6 @@
 package io.github.commandway.cli;
 
 import io.github.commandway.cli.Setting.Role;
-import io.github.commandway.quic.identity.CertificateAuthority;
 import io.github.commandway.quic.identity.JoinToken;
 import io.github.commandway.quic.identity.JoinTokens;
 import io.github.commandway.quic.identity.JoinTokens.Listed;
@@ -19,7 +18,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "token",
-        description = "Join tokens, with which agents on other machines get their certificates. Works on the server's data folder, whether it runs or not.",
+        description =
+                "Join tokens, with which agents on other machines get their certificates. Works on the server's data folder, whether it runs or not.",
         mixinStandardHelpOptions = true)
 final class TokenCommand implements Runnable {
     @Spec
@@ -36,7 +36,8 @@ final class TokenCommand implements Runnable {
         if (spec == null) {
             throw new IllegalStateException("picocli sets this");
         }
-        throw new CommandLine.ParameterException(spec.commandLine(), "what to do is missing: create, list, revoke or release");
+        throw new CommandLine.ParameterException(
+                spec.commandLine(), "what to do is missing: create, list, revoke or release");
     }
 
     CommandLine withSubcommands() {
@@ -55,7 +56,9 @@ final class TokenCommand implements Runnable {
         }
 
         JoinTokens tokens() throws IOException {
-            return ServerIdentity.open(surroundings().folder().resolve(settings().data())).tokens();
+            return ServerIdentity.open(
+                            surroundings().folder().resolve(settings().data()))
+                    .tokens();
         }
 
         void print(String line) {
@@ -77,7 +80,8 @@ final class TokenCommand implements Runnable {
 
         @Option(
                 names = "--reissue",
-                description = "An agent id that belongs to another key may be taken over with it, such as that of a machine that was set up anew.")
+                description =
+                        "An agent id that belongs to another key may be taken over with it, such as that of a machine that was set up anew.")
         private boolean reissue;
 
         Create(Surroundings surroundings) {
@@ -122,7 +126,9 @@ final class TokenCommand implements Runnable {
         }
     }
 
-    @Command(name = "revoke", description = "Ends a join token. Agents that have joined with it keep their certificates.")
+    @Command(
+            name = "revoke",
+            description = "Ends a join token. Agents that have joined with it keep their certificates.")
     static final class Revoke extends OnTokens {
         @Parameters(index = "0", paramLabel = "<token>", description = "The token's id, as list shows it.")
         private String id = "";
@@ -134,7 +140,10 @@ final class TokenCommand implements Runnable {
         @Override
         public Integer call() throws IOException {
             if (!tokens().revoke(id)) {
-                throw new ApiException(ExitCode.REFUSED, "there is no usable join token '" + id + "'; see 'commandway token list'", null);
+                throw new ApiException(
+                        ExitCode.REFUSED,
+                        "there is no usable join token '" + id + "'; see 'commandway token list'",
+                        null);
             }
             print("revoked " + id);
             return ExitCode.OK.code();
@@ -143,7 +152,8 @@ final class TokenCommand implements Runnable {
 
     @Command(
             name = "release",
-            description = "Takes an agent's id away from its key: its certificate is no longer accepted, and the next agent that joins with the id gets it.")
+            description =
+                    "Takes an agent's id away from its key: its certificate is no longer accepted, and the next agent that joins with the id gets it.")
     static final class Release extends OnTokens {
         @Parameters(index = "0", paramLabel = "<agent>", description = "The agent's id.")
         private String id = "";

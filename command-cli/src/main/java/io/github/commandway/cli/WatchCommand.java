@@ -9,8 +9,9 @@ import tools.jackson.databind.JsonNode;
 
 @Command(
         name = "watch",
-        description = "Follows a command: prints what happens to it as it happens, from the beginning to the end, and ends with the exit code of its"
-                + " outcome. Goes on where it was after a lost connection.")
+        description =
+                "Follows a command: prints what happens to it as it happens, from the beginning to the end, and ends with the exit code of its"
+                        + " outcome. Goes on where it was after a lost connection.")
 final class WatchCommand extends ClientCommand {
     private static final Duration FIRST_PAUSE = Duration.ofMillis(250);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);

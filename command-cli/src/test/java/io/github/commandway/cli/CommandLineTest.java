@@ -59,7 +59,9 @@ class CommandLineTest {
 
         assertThat(run.exitCode()).isEqualTo(ExitCode.UNREACHABLE.code());
         assertThat(run.err().lines()).hasSize(1);
-        assertThat(run.err()).contains("no server answers at http://127.0.0.1:" + port).contains("commandway serve");
+        assertThat(run.err())
+                .contains("no server answers at http://127.0.0.1:" + port)
+                .contains("commandway serve");
     }
 
     @Test
@@ -112,7 +114,8 @@ class CommandLineTest {
                         "completed",
                         "GET /api/command/",
                         "Restarted successfully");
-        assertThat(ProcessHandle.current().children().filter(ProcessHandle::isAlive)).isEmpty();
+        assertThat(ProcessHandle.current().children().filter(ProcessHandle::isAlive))
+                .isEmpty();
     }
 
     @Test
@@ -127,7 +130,10 @@ class CommandLineTest {
 
     @Test
     void joinTokensAreMadeListedAndRevokedInTheDataFolder() {
-        String token = commandway().run("token", "create", "--agent", "client-007").out().strip();
+        String token = commandway()
+                .run("token", "create", "--agent", "client-007")
+                .out()
+                .strip();
         String listed = commandway().run("token", "list").out();
 
         assertThat(token).isNotBlank();

@@ -59,7 +59,8 @@ final class CuttingProxy implements AutoCloseable {
                     new BufferedReader(new InputStreamReader(client.getInputStream(), StandardCharsets.ISO_8859_1));
             StringBuilder head = new StringBuilder();
             for (String line = request.readLine(); line != null && !line.isEmpty(); line = request.readLine()) {
-                head.append(line.startsWith("Host:") ? "Host: " + target.getAuthority() : line).append("\r\n");
+                head.append(line.startsWith("Host:") ? "Host: " + target.getAuthority() : line)
+                        .append("\r\n");
             }
             server.getOutputStream().write((head + "\r\n").getBytes(StandardCharsets.ISO_8859_1));
             OutputStream out = client.getOutputStream();

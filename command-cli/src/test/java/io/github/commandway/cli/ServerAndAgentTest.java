@@ -126,14 +126,18 @@ class ServerAndAgentTest {
         assertThat(all.exitCode()).isZero();
         assertThat(all.out().lines().findFirst().orElseThrow().split(" +")).containsExactlyElementsOf(COLUMNS);
         assertThat(all.out()).contains(id);
-        assertThat(client("list", "--client", "client-001", "--status", "completed").out()).contains(id);
+        assertThat(client("list", "--client", "client-001", "--status", "completed")
+                        .out())
+                .contains(id);
         assertThat(client("list", "--status", "failed").out()).doesNotContain(id);
         assertThat(client("list", "--status", "nonsense").exitCode()).isEqualTo(ExitCode.USAGE.code());
     }
 
     @Test
     void watchFollowsACommandFromItsBeginningToItsEnd() {
-        String id = client("send", "client-001", "restart", "{\"delay_seconds\": 1}").out().strip();
+        String id = client("send", "client-001", "restart", "{\"delay_seconds\": 1}")
+                .out()
+                .strip();
 
         Run watched = client("watch", id);
 
@@ -174,16 +178,22 @@ class ServerAndAgentTest {
     void aPayloadCanComeFromAFileOrTheInput() throws IOException {
         Files.writeString(folder.resolve("payload.json"), "{\"from\": \"file\"}");
 
-        assertThat(client("send", "client-001", "echo", "@payload.json", "--wait", "20").out()).contains("\"file\"");
-        Run fromInput = new Run(folder).input("{\"from\": \"input\"}").run("send", "client-001", "echo", "-", "--wait", "20");
+        assertThat(client("send", "client-001", "echo", "@payload.json", "--wait", "20")
+                        .out())
+                .contains("\"file\"");
+        Run fromInput =
+                new Run(folder).input("{\"from\": \"input\"}").run("send", "client-001", "echo", "-", "--wait", "20");
         assertThat(fromInput.out()).contains("\"input\"");
-        assertThat(client("send", "client-001", "echo", "@none.json").exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(client("send", "client-001", "echo", "@none.json").exitCode())
+                .isEqualTo(ExitCode.USAGE.code());
     }
 
     @Test
     void theSameIdempotencyKeyGivesTheSameCommand() {
-        String first = client("send", "client-001", "ping", "--idempotency-key", "k1").out();
-        String second = client("send", "client-001", "ping", "--idempotency-key", "k1").out();
+        String first =
+                client("send", "client-001", "ping", "--idempotency-key", "k1").out();
+        String second =
+                client("send", "client-001", "ping", "--idempotency-key", "k1").out();
 
         assertThat(second).isEqualTo(first);
     }
@@ -193,7 +203,8 @@ class ServerAndAgentTest {
         Run run = client("send", "client-001", "update_config", "{\"config\": {\"level\": 3}}", "--wait", "20");
 
         assertThat(run.exitCode()).isZero();
-        assertThat(client("send", "client-001", "config.get", "--wait", "20").out()).contains("\"level\" : 3");
+        assertThat(client("send", "client-001", "config.get", "--wait", "20").out())
+                .contains("\"level\" : 3");
     }
 
     @Test
@@ -222,13 +233,15 @@ class ServerAndAgentTest {
         Thread thread = other.start("agent", "--id", "client-002", "--server", address, "--token", token);
 
         await().atMost(LONGEST)
-                .until(() -> client("send", "client-002", "ping", "--wait", "20").exitCode() == 0);
+                .until(() ->
+                        client("send", "client-002", "ping", "--wait", "20").exitCode() == 0);
 
         other.stop();
         thread.join();
         assertThat(other.exitCode()).as(other.err()).isZero();
         try (Stream<Path> files = Files.list(elsewhere.resolve("commandway-data/agents/client-002"))) {
-            assertThat(files.map(file -> file.getFileName().toString())).contains("key.pem", "chain.pem", "trusted.pem");
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .contains("key.pem", "chain.pem", "trusted.pem");
         }
         Run refused = new Run(elsewhere).run("agent", "--id", "client-003", "--server", address, "--token", token);
         assertThat(refused.exitCode()).isEqualTo(ExitCode.REFUSED.code());
@@ -239,7 +252,14 @@ class ServerAndAgentTest {
     void aPortThatIsTakenIsNamedWithAWayOut() throws IOException {
         try (ServerSocket taken = new ServerSocket(0)) {
             Run run = new Run(folder)
-                    .run("serve", "--data", "other", "--quic-port", "0", "--http-port", String.valueOf(taken.getLocalPort()));
+                    .run(
+                            "serve",
+                            "--data",
+                            "other",
+                            "--quic-port",
+                            "0",
+                            "--http-port",
+                            String.valueOf(taken.getLocalPort()));
 
             assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
             assertThat(run.err())

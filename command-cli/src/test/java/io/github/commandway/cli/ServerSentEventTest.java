@@ -24,7 +24,8 @@ class ServerSentEventTest {
 
     @Test
     void commentsAndUnknownFieldsAreNoEvents() throws IOException {
-        assertThat(read(": keep-alive\n\nretry: 5\n\ndata:x\n\n")).containsExactly(new ServerSentEvent("", "message", "x"));
+        assertThat(read(": keep-alive\n\nretry: 5\n\ndata:x\n\n"))
+                .containsExactly(new ServerSentEvent("", "message", "x"));
     }
 
     @Test

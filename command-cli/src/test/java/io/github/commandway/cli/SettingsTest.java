@@ -65,8 +65,8 @@ class SettingsTest {
     void listsAndNamesWithValuesCanBeWrittenInAllThreePlaces() throws IOException {
         write("agent:\n  servers: [a, 'b:1']\n  labels:\n    site: north\n    rack: 7\n");
         Settings fromFile = load(Map.of(), Map.of());
-        Settings fromVariables =
-                load(Map.of(), Map.of("COMMANDWAY_AGENT_SERVERS", "c,d", "COMMANDWAY_AGENT_LABELS", "site=south,x=a=b"));
+        Settings fromVariables = load(
+                Map.of(), Map.of("COMMANDWAY_AGENT_SERVERS", "c,d", "COMMANDWAY_AGENT_LABELS", "site=south,x=a=b"));
         Settings fromFlags = load(Map.of(Setting.AGENT_SERVERS, List.of("e", "f")), Map.of());
 
         assertThat(fromFile.list(Setting.AGENT_SERVERS)).containsExactly("a", "b:1");
@@ -179,7 +179,9 @@ class SettingsTest {
     void noTwoSettingsHaveTheSameKeyOrFlagOfOneRole() {
         assertThat(Arrays.stream(Setting.values()).map(Setting::key)).doesNotHaveDuplicates();
         for (Setting.Role role : Setting.Role.values()) {
-            assertThat(Arrays.stream(Setting.values()).filter(setting -> setting.isFor(role)).map(Setting::flag))
+            assertThat(Arrays.stream(Setting.values())
+                            .filter(setting -> setting.isFor(role))
+                            .map(Setting::flag))
                     .doesNotHaveDuplicates();
         }
     }

@@ -38,13 +38,12 @@ public final class AgentExample {
         @Override
         public byte[] execute(String type, byte[] payload) throws Exception {
             JsonNode params = payload.length == 0 ? JSON.createObjectNode() : JSON.readTree(payload);
-            Object result =
-                    switch (type) {
-                        case "restart" -> restart(params.path("delay_seconds").asInt(0));
-                        case "update_config" -> updateConfig(params);
-                        case "get_status" -> Map.of("status", "running", "config", config.get());
-                        default -> throw new UnknownCommandException(type, TYPES);
-                    };
+            Object result = switch (type) {
+                case "restart" -> restart(params.path("delay_seconds").asInt(0));
+                case "update_config" -> updateConfig(params);
+                case "get_status" -> Map.of("status", "running", "config", config.get());
+                default -> throw new UnknownCommandException(type, TYPES);
+            };
             return JSON.writeValueAsBytes(result);
         }
 
@@ -66,7 +65,8 @@ public final class AgentExample {
     }
 
     /** Joins with the token in the server's data folder, unless the agent has a certificate already, and starts. */
-    public static AgentRuntime start(String id, Path data, ServerAddress server) throws IOException, InterruptedException {
+    public static AgentRuntime start(String id, Path data, ServerAddress server)
+            throws IOException, InterruptedException {
         Path own = data.resolve("agents").resolve(id);
         if (!Identity.exists(own)) {
             IdentityRequest request = IdentityRequest.openOrCreate(own, new SecureRandom());

@@ -57,7 +57,8 @@ public final class EmbeddedExample {
             try (CommandManager manager = CommandManager.ofDefaults(registry)) {
                 agents.start();
 
-                ServerAddress server = new ServerAddress("127.0.0.1", agents.address().getPort());
+                ServerAddress server =
+                        new ServerAddress("127.0.0.1", agents.address().getPort());
                 Identity identity = JoinClient.join(
                         server,
                         Transport.AUTO,
@@ -69,8 +70,10 @@ public final class EmbeddedExample {
                         null);
                 CommandExecutor greeter = (type, payload) ->
                         ("hello, " + new String(payload, StandardCharsets.UTF_8)).getBytes(StandardCharsets.UTF_8);
-                try (AgentRuntime agent =
-                        AgentRuntime.builder(greeter).servers(server).identity(identity).build()) {
+                try (AgentRuntime agent = AgentRuntime.builder(greeter)
+                        .servers(server)
+                        .identity(identity)
+                        .build()) {
                     agent.start();
                     // An agent that was never connected is not known, and commands for it are refused.
                     connected.await();

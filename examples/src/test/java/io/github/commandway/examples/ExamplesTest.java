@@ -39,8 +39,11 @@ class ExamplesTest {
     static void startServerAndAgent() throws Exception {
         server = new ServerExample(data, 0, 0);
         agent = AgentExample.start(
-                "client-001", data, new ServerAddress("127.0.0.1", server.agentAddress().getPort()));
-        await().atMost(LONGEST).until(() -> get("/api/clients/client-001").path("connected").asBoolean(false));
+                "client-001",
+                data,
+                new ServerAddress("127.0.0.1", server.agentAddress().getPort()));
+        await().atMost(LONGEST)
+                .until(() -> get("/api/clients/client-001").path("connected").asBoolean(false));
     }
 
     @AfterAll
@@ -54,7 +57,8 @@ class ExamplesTest {
     }
 
     private static JsonNode exchange(HttpRequest.Builder request) throws Exception {
-        return JSON.readTree(HTTP.send(request.timeout(LONGEST).build(), HttpResponse.BodyHandlers.ofString()).body());
+        return JSON.readTree(HTTP.send(request.timeout(LONGEST).build(), HttpResponse.BodyHandlers.ofString())
+                .body());
     }
 
     private static HttpRequest.Builder request(String path) {
@@ -74,13 +78,13 @@ class ExamplesTest {
 
     /** The command when it has ended. */
     private static JsonNode ended(String id) throws Exception {
-        return exchange(request("/api/command/" + id).header("Prefer", "wait=20")).path("command");
+        return exchange(request("/api/command/" + id).header("Prefer", "wait=20"))
+                .path("command");
     }
 
     @Test
     void aRestartTravelsFromHttpToTheAgentAndItsResultComesBack() throws Exception {
-        JsonNode accepted = post(
-                """
+        JsonNode accepted = post("""
                 {"client_id": "client-001", "command_type": "restart", "payload": {"delay_seconds": 1}, "timeout": 30}
                 """);
 
@@ -110,19 +114,17 @@ class ExamplesTest {
     }
 
     private static List<String> ids(JsonNode answer) {
-        return answer.path("commands").valueStream()
+        return answer.path("commands")
+                .valueStream()
                 .map(command -> command.path("command_id").asString())
                 .toList();
     }
 
     @Test
     void theConfigurationThatWasSetIsInTheStatus() throws Exception {
-        JsonNode update = ended(post(
-                        """
+        JsonNode update = ended(post("""
                         {"client_id": "client-001", "command_type": "update_config", "payload": {"config": {"level": 3}}}
-                        """)
-                .path("command_id")
-                .asString());
+                        """).path("command_id").asString());
         JsonNode status = ended(post("{\"client_id\": \"client-001\", \"command_type\": \"get_status\"}")
                 .path("command_id")
                 .asString());
@@ -155,12 +157,9 @@ class ExamplesTest {
 
     @Test
     void aCommandThatTakesLongerThanItsTimeoutEndsAsTimeout() throws Exception {
-        JsonNode command = ended(post(
-                        """
+        JsonNode command = ended(post("""
                         {"client_id": "client-001", "command_type": "restart", "payload": {"delay_seconds": 20}, "timeout": 1}
-                        """)
-                .path("command_id")
-                .asString());
+                        """).path("command_id").asString());
 
         assertThat(command.path("status").asString()).isEqualTo("timeout");
         assertThat(command.path("reason").asString()).isEqualTo("execution_timeout");
@@ -168,19 +167,18 @@ class ExamplesTest {
 
     @Test
     void aCommandThatRunsIsExecutingAndCanBeCancelled() throws Exception {
-        String id = post(
-                        """
+        String id = post("""
                         {"client_id": "client-001", "command_type": "restart", "payload": {"delay_seconds": 25}, "timeout": 30}
-                        """)
-                .path("command_id")
-                .asString();
-        await().atMost(LONGEST).untilAsserted(() -> assertThat(get("/api/command/" + id)
-                        .path("command")
-                        .path("status")
-                        .asString())
-                .isEqualTo("executing"));
+                        """).path("command_id").asString();
+        await().atMost(LONGEST)
+                .untilAsserted(() -> assertThat(get("/api/command/" + id)
+                                .path("command")
+                                .path("status")
+                                .asString())
+                        .isEqualTo("executing"));
 
-        JsonNode cancelled = exchange(request("/api/command/" + id + "/cancel").POST(HttpRequest.BodyPublishers.noBody()));
+        JsonNode cancelled =
+                exchange(request("/api/command/" + id + "/cancel").POST(HttpRequest.BodyPublishers.noBody()));
 
         assertThat(cancelled.path("command").path("status").asString()).isEqualTo("cancelled");
         assertThat(cancelled.path("command").path("reason").asString()).isEqualTo("cancelled_while_running");
