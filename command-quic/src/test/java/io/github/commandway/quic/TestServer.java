@@ -30,7 +30,7 @@ final class TestServer implements AutoCloseable {
     final AgentServer server;
     final CommandManager manager;
     final ServerAddress address;
-    private final List<AutoCloseable> opened = new ArrayList<>();
+    private final List<TestAgent> opened = new ArrayList<>();
 
     TestServer(Path directory, UnaryOperator<AgentServer.Builder> settings) throws IOException {
         authority = CertificateAuthority.openOrCreate(directory, Clock.systemUTC(), new SecureRandom());
@@ -86,10 +86,8 @@ final class TestServer implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
-        for (AutoCloseable one : opened) {
-            one.close();
-        }
+    public void close() {
+        opened.forEach(TestAgent::close);
         manager.close();
         server.close();
     }
