@@ -63,7 +63,7 @@ abstract class AgentTransportContract {
     }
 
     @AfterEach
-    void stop() throws Exception {
+    void stop() {
         server.close();
         threads.close();
     }
@@ -78,7 +78,10 @@ abstract class AgentTransportContract {
 
     private void awaitAway(String agentId) {
         await().atMost(TestServer.PATIENCE)
-                .until(() -> server.server.find(agentId).map(info -> !info.connected()).orElse(false));
+                .until(() -> server.server
+                        .find(agentId)
+                        .map(info -> !info.connected())
+                        .orElse(false));
     }
 
     @Test
@@ -124,7 +127,8 @@ abstract class AgentTransportContract {
         byte[] payload = new byte[5 << 20];
         new Random(1).nextBytes(payload);
 
-        CommandRecord record = server.ended(server.submit(CommandRequest.toAgent("a1", "echo").payload(payload)));
+        CommandRecord record =
+                server.ended(server.submit(CommandRequest.toAgent("a1", "echo").payload(payload)));
 
         assertThat(record.status()).as(record.toString()).isEqualTo(CommandStatus.COMPLETED);
         assertThat(record.result()).isEqualTo(payload);
@@ -137,9 +141,11 @@ abstract class AgentTransportContract {
         new Random(2).nextBytes(result);
         server.connect(new TestAgent((agent, assignment) -> result), "a1", transport);
 
-        List<CommandHandle> handles = IntStream.range(0, 6).mapToObj(i -> submit("dump")).toList();
+        List<CommandHandle> handles =
+                IntStream.range(0, 6).mapToObj(i -> submit("dump")).toList();
 
-        assertThat(handles).allSatisfy(handle -> assertThat(server.ended(handle).result()).isEqualTo(result));
+        assertThat(handles)
+                .allSatisfy(handle -> assertThat(server.ended(handle).result()).isEqualTo(result));
     }
 
     @Test
@@ -152,15 +158,22 @@ abstract class AgentTransportContract {
     @Test
     void outputArrivesInOrderAndBeforeTheResult() {
         StringBuilder expected = new StringBuilder();
-        IntStream.range(0, 3_000).forEach(i -> expected.append("line ").append(i).append(" of the output\n"));
+        IntStream.range(0, 3_000)
+                .forEach(i -> expected.append("line ").append(i).append(" of the output\n"));
         byte[] all = expected.toString().getBytes(StandardCharsets.UTF_8);
         server.connect(
                 new TestAgent((agent, assignment) -> {
                     for (int from = 0; from < all.length; from += 100) {
                         byte[] piece = java.util.Arrays.copyOfRange(all, from, Math.min(all.length, from + 100));
-                        agent.link().output(assignment, "stdout", piece).toCompletableFuture().get();
+                        agent.link()
+                                .output(assignment, "stdout", piece)
+                                .toCompletableFuture()
+                                .get();
                     }
-                    agent.link().output(assignment, "stdout", new byte[200_000]).toCompletableFuture().get();
+                    agent.link()
+                            .output(assignment, "stdout", new byte[200_000])
+                            .toCompletableFuture()
+                            .get();
                     return TestAgent.bytes("done");
                 }),
                 "a1",
@@ -170,7 +183,8 @@ abstract class AgentTransportContract {
 
         assertThat(record.status()).isEqualTo(CommandStatus.COMPLETED);
         ByteArrayOutputStream output = new ByteArrayOutputStream();
-        List<CommandEvent> events = server.manager.events(record.id(), 0, 100_000).join();
+        List<CommandEvent> events =
+                server.manager.events(record.id(), 0, 100_000).join();
         for (CommandEvent event : events) {
             if (event.type() == CommandEvent.Type.OUTPUT) {
                 output.writeBytes(event.data());
@@ -195,8 +209,9 @@ abstract class AgentTransportContract {
 
         CommandHandle handle = submit("slow");
 
-        await().atMost(TestServer.PATIENCE).until(() -> server.manager.events(handle.id(), 0, 100).join().stream()
-                .anyMatch(event -> event.type() == CommandEvent.Type.PROGRESS && event.fraction() == 0.5));
+        await().atMost(TestServer.PATIENCE)
+                .until(() -> server.manager.events(handle.id(), 0, 100).join().stream()
+                        .anyMatch(event -> event.type() == CommandEvent.Type.PROGRESS && event.fraction() == 0.5));
         assertThat(handle.record().status()).isEqualTo(CommandStatus.EXECUTING);
         mayEnd.countDown();
         assertThat(server.ended(handle).status()).isEqualTo(CommandStatus.COMPLETED);
@@ -239,7 +254,8 @@ abstract class AgentTransportContract {
         CommandHandle handle = submit("sleep");
         assertThat(begun.await(30, TimeUnit.SECONDS)).isTrue();
 
-        CancelResult result = server.manager.cancel(handle.id()).get(30, TimeUnit.SECONDS).orElseThrow();
+        CancelResult result =
+                server.manager.cancel(handle.id()).get(30, TimeUnit.SECONDS).orElseThrow();
 
         assertThat(result.outcome()).isEqualTo(CancelResult.Outcome.CANCELLED_WHILE_RUNNING);
         assertThat(stopped.getCount()).isZero();
@@ -276,8 +292,12 @@ abstract class AgentTransportContract {
         });
         TestAgent agent = server.connect(TestAgent.echoing(), "a1", transport);
 
-        server.server.send("a1", new AgentMessage("m1", "note", TestAgent.bytes("x")), true).get(30, TimeUnit.SECONDS);
-        agent.link().send(new AgentMessage("m2", "report.status", TestAgent.bytes("{}"))).get(30, TimeUnit.SECONDS);
+        server.server
+                .send("a1", new AgentMessage("m1", "note", TestAgent.bytes("x")), true)
+                .get(30, TimeUnit.SECONDS);
+        agent.link()
+                .send(new AgentMessage("m2", "report.status", TestAgent.bytes("{}")))
+                .get(30, TimeUnit.SECONDS);
 
         assertThat(agent.messages).extracting(AgentMessage::id).containsExactly("m1");
         assertThat(atServer).extracting(AgentMessage::id).containsExactly("m2");
@@ -291,7 +311,10 @@ abstract class AgentTransportContract {
     @Test
     void directoryShowsWhatTheAgentSays() {
         TestAgent agent = TestAgent.echoing();
-        agent.start(server.link(agent, "a2", transport).version("1.2").labels(Map.of("zone", "east")).capabilities(List.of("echo")));
+        agent.start(server.link(agent, "a2", transport)
+                .version("1.2")
+                .labels(Map.of("zone", "east"))
+                .capabilities(List.of("echo")));
         server.connect(TestAgent.echoing(), "a1", transport);
         await().atMost(TestServer.PATIENCE).until(() -> server.server.connectedCount() == 2);
 
@@ -307,7 +330,9 @@ abstract class AgentTransportContract {
         assertThat(server.server.list(true, "a1", 10)).extracting(AgentInfo::id).containsExactly("a2");
         agent.close();
         awaitAway("a2");
-        assertThat(server.server.list(false, null, 10)).extracting(AgentInfo::id).containsExactly("a2");
+        assertThat(server.server.list(false, null, 10))
+                .extracting(AgentInfo::id)
+                .containsExactly("a2");
         assertThat(server.server.connectedCount()).isEqualTo(1);
         assertThat(server.server.find("a2").orElseThrow().disconnectReason()).isNotBlank();
     }
@@ -351,7 +376,8 @@ abstract class AgentTransportContract {
         second.finish(command, "kept");
         assertThat(server.ended(handle).result()).asString().isEqualTo("kept");
         assertThat(second.ofKind(MessageCase.COMMAND)).isEmpty();
-        assertThat(second.next(MessageCase.RESULT_ACK, 1).getResultAck().getIdsList()).containsExactly(command.getId());
+        assertThat(second.next(MessageCase.RESULT_ACK, 1).getResultAck().getIdsList())
+                .containsExactly(command.getId());
     }
 
     @Test
@@ -395,7 +421,12 @@ abstract class AgentTransportContract {
         RawAgent agent = raw("a1").hello(RawAgent.holding(unknown, State.RUNNING));
 
         assertThat(agent.next(MessageCase.CANCEL, 1).getCancel().getId()).isEqualTo(Wire.fromRecordId(unknown));
-        agent.finish(Command.newBuilder().setId(Wire.fromRecordId(unknown)).setTag(77).build(), "late");
+        agent.finish(
+                Command.newBuilder()
+                        .setId(Wire.fromRecordId(unknown))
+                        .setTag(77)
+                        .build(),
+                "late");
         assertThat(agent.next(MessageCase.RESULT_ACK, 1).getResultAck().getIdsList())
                 .containsExactly(Wire.fromRecordId(unknown));
         assertThat(server.server.stats().unknownResults()).isEqualTo(1);
@@ -407,7 +438,11 @@ abstract class AgentTransportContract {
         CommandHandle handle = submit("print");
         Command command = agent.command(1);
 
-        agent.finish(command.toBuilder().setId(Wire.fromRecordId(RecordId.ofUuid(1, 2))).build(), "of an earlier server");
+        agent.finish(
+                command.toBuilder()
+                        .setId(Wire.fromRecordId(RecordId.ofUuid(1, 2)))
+                        .build(),
+                "of an earlier server");
 
         agent.next(MessageCase.RESULT_ACK, 1);
         assertThat(handle.record().status().isTerminal()).isFalse();
@@ -431,7 +466,8 @@ abstract class AgentTransportContract {
     @Test
     void deadlineOfASentCommandWhileTheAgentIsAwayIsUnreachable() throws Exception {
         RawAgent agent = raw("a1").hello();
-        CommandHandle handle = server.submit(CommandRequest.toAgent("a1", "print").timeout(Duration.ofSeconds(1)));
+        CommandHandle handle =
+                server.submit(CommandRequest.toAgent("a1", "print").timeout(Duration.ofSeconds(1)));
         agent.command(1);
         agent.close("lost");
 
@@ -479,7 +515,8 @@ abstract class AgentTransportContract {
         server.manager.cancel(handle.id());
         raw("a2").hello().close("gone");
         awaitAway("a2");
-        assertThat(refusal(CommandRequest.toAgent("a2", "print").ttl(Duration.ZERO))).isEqualTo(Code.TARGET_AWAY);
+        assertThat(refusal(CommandRequest.toAgent("a2", "print").ttl(Duration.ZERO)))
+                .isEqualTo(Code.TARGET_AWAY);
     }
 
     private Code refusal(CommandRequest.Builder request) {
@@ -494,10 +531,13 @@ abstract class AgentTransportContract {
     void agentGetsNoMoreThanItAnnounced() throws Exception {
         RawAgent agent = raw("a1");
         agent.say(Envelope.newBuilder()
-                .setHello(io.github.commandway.quic.wire.Hello.newBuilder().setMaxCommands(2).setMaxBytes(1 << 20)));
+                .setHello(io.github.commandway.quic.wire.Hello.newBuilder()
+                        .setMaxCommands(2)
+                        .setMaxBytes(1 << 20)));
         agent.next(MessageCase.WELCOME, 1);
 
-        List<CommandHandle> handles = IntStream.range(0, 3).mapToObj(i -> submit("print")).toList();
+        List<CommandHandle> handles =
+                IntStream.range(0, 3).mapToObj(i -> submit("print")).toList();
 
         agent.command(2);
         AgentInfo info = server.server.find("a1").orElseThrow();
@@ -506,7 +546,8 @@ abstract class AgentTransportContract {
         agent.finish(agent.command(1), "one");
         agent.finish(agent.command(3), "three");
         agent.finish(agent.command(2), "two");
-        assertThat(handles).allSatisfy(handle -> assertThat(server.ended(handle).status()).isEqualTo(CommandStatus.COMPLETED));
+        assertThat(handles)
+                .allSatisfy(handle -> assertThat(server.ended(handle).status()).isEqualTo(CommandStatus.COMPLETED));
     }
 
     @Test
@@ -581,12 +622,19 @@ abstract class AgentTransportContract {
     void longestGoneIdleAgentIsForgottenForANewOne(@TempDir Path directory) throws Exception {
         try (TestServer small = new TestServer(directory, builder -> builder.maxAgents(2))) {
             for (String id : List.of("b1", "b2", "b3")) {
-                RawAgent.connect(threads, small.address, transport, RawAgent.tls(small.identity(id))).hello().close("gone");
+                RawAgent.connect(threads, small.address, transport, RawAgent.tls(small.identity(id)))
+                        .hello()
+                        .close("gone");
                 await().atMost(TestServer.PATIENCE)
-                        .until(() -> small.server.find(id).map(info -> !info.connected()).orElse(false));
+                        .until(() -> small.server
+                                .find(id)
+                                .map(info -> !info.connected())
+                                .orElse(false));
             }
 
-            assertThat(small.server.list(null, null, 10)).extracting(AgentInfo::id).containsExactly("b2", "b3");
+            assertThat(small.server.list(null, null, 10))
+                    .extracting(AgentInfo::id)
+                    .containsExactly("b2", "b3");
         }
     }
 }

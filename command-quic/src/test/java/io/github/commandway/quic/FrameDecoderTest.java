@@ -20,7 +20,7 @@ final class FrameDecoderTest {
     private static void writeFrame(ByteArrayOutputStream out, byte[] body) {
         int length = body.length;
         while (length > 0x7F) {
-            out.write(length & 0x7F | 0x80);
+            out.write((length & 0x7F) | 0x80);
             length >>>= 7;
         }
         out.write(length);
@@ -79,7 +79,8 @@ final class FrameDecoderTest {
         writeFrame(stream, new byte[FrameDecoder.MAX_FRAME]);
         int[] sizes = new int[1];
 
-        new FrameDecoder().decode(Unpooled.wrappedBuffer(stream.toByteArray()), in -> sizes[0] = in.getBytesUntilLimit());
+        new FrameDecoder()
+                .decode(Unpooled.wrappedBuffer(stream.toByteArray()), in -> sizes[0] = in.getBytesUntilLimit());
 
         assertThat(sizes[0]).isEqualTo(FrameDecoder.MAX_FRAME);
     }

@@ -127,8 +127,8 @@ final class JoinTest {
     @EnumSource(names = {"QUIC", "TCP"})
     void agentOfAnotherAuthorityIsNotLetIn(Transport transport, @TempDir Path directory) throws Exception {
         CertificateAuthority other = CertificateAuthority.openOrCreate(directory.resolve("ca"), CLOCK, random);
-        ClientTls stranger = new ClientTls(
-                TestServer.identity(other, "a1"), new PinnedTrustManager(authority.fingerprint(), CLOCK));
+        ClientTls stranger =
+                new ClientTls(TestServer.identity(other, "a1"), new PinnedTrustManager(authority.fingerprint(), CLOCK));
 
         try {
             // on TCP the client believes itself connected until it is told otherwise

@@ -59,7 +59,7 @@ final class ProtocolFuzzTest {
     }
 
     @AfterAll
-    static void stop() throws Exception {
+    static void stop() {
         connectionLogger().detachAppender(log);
         server.close();
     }
@@ -73,18 +73,56 @@ final class ProtocolFuzzTest {
         io.github.commandway.quic.wire.RecordId record = Wire.fromRecordId(id);
         ByteString data = ByteString.copyFrom(new byte[300]);
         return List.of(
-                Envelope.newBuilder().setAccepted(Accepted.newBuilder().setTag(1)).build(),
-                Envelope.newBuilder().setProgress(Progress.newBuilder().setTag(1).setFraction(0.5).setMessage("half")).build(),
-                Envelope.newBuilder().setOutput(Output.newBuilder().setTag(1).setChannel("stdout").setData(data).setSequence(1)).build(),
-                Envelope.newBuilder().setResult(Result.newBuilder().setId(record).setTag(9).setReason(Reason.OK).setData(data)).build(),
-                Envelope.newBuilder().setResult(Result.newBuilder().setId(record).setReason(Reason.OK).setDataSize(400)).build(),
-                Envelope.newBuilder().setChunk(Chunk.newBuilder().setId(record).setData(data)).build(),
+                Envelope.newBuilder()
+                        .setAccepted(Accepted.newBuilder().setTag(1))
+                        .build(),
+                Envelope.newBuilder()
+                        .setProgress(
+                                Progress.newBuilder().setTag(1).setFraction(0.5).setMessage("half"))
+                        .build(),
+                Envelope.newBuilder()
+                        .setOutput(Output.newBuilder()
+                                .setTag(1)
+                                .setChannel("stdout")
+                                .setData(data)
+                                .setSequence(1))
+                        .build(),
+                Envelope.newBuilder()
+                        .setResult(Result.newBuilder()
+                                .setId(record)
+                                .setTag(9)
+                                .setReason(Reason.OK)
+                                .setData(data))
+                        .build(),
+                Envelope.newBuilder()
+                        .setResult(Result.newBuilder()
+                                .setId(record)
+                                .setReason(Reason.OK)
+                                .setDataSize(400))
+                        .build(),
+                Envelope.newBuilder()
+                        .setChunk(Chunk.newBuilder().setId(record).setData(data))
+                        .build(),
                 Envelope.newBuilder().setPing(Ping.newBuilder().setNonce(7)).build(),
-                Envelope.newBuilder().setEvent(Event.newBuilder().setId("e").setType("note").setPayload(data).setReceiptWanted(true)).build(),
-                Envelope.newBuilder().setRenewRequest(RenewRequest.newBuilder().setRequest(data)).build(),
-                Envelope.newBuilder().setGoaway(Goaway.newBuilder().setMessage("bye")).build(),
-                Envelope.newBuilder().setHello(Hello.newBuilder().putLabels("a", "b")).build(),
-                Envelope.newBuilder().setJoinRequest(JoinRequest.newBuilder().setToken("t").setAgentId("a")).build());
+                Envelope.newBuilder()
+                        .setEvent(Event.newBuilder()
+                                .setId("e")
+                                .setType("note")
+                                .setPayload(data)
+                                .setReceiptWanted(true))
+                        .build(),
+                Envelope.newBuilder()
+                        .setRenewRequest(RenewRequest.newBuilder().setRequest(data))
+                        .build(),
+                Envelope.newBuilder()
+                        .setGoaway(Goaway.newBuilder().setMessage("bye"))
+                        .build(),
+                Envelope.newBuilder()
+                        .setHello(Hello.newBuilder().putLabels("a", "b"))
+                        .build(),
+                Envelope.newBuilder()
+                        .setJoinRequest(JoinRequest.newBuilder().setToken("t").setAgentId("a"))
+                        .build());
     }
 
     @ParameterizedTest
@@ -97,7 +135,12 @@ final class ProtocolFuzzTest {
             session.transport(channel);
             channel.pipeline().addLast(session);
             if (random.nextBoolean()) {
-                write(channel, framed(Envelope.newBuilder().setHello(Hello.newBuilder().setMaxCommands(1)).build().toByteArray()));
+                write(
+                        channel,
+                        framed(Envelope.newBuilder()
+                                .setHello(Hello.newBuilder().setMaxCommands(1))
+                                .build()
+                                .toByteArray()));
             }
             List<Envelope> good = goodMessages(RecordId.ofUuid(random.nextLong(), random.nextLong()));
             for (int i = 0; i < 10 && channel.isOpen(); i++) {
@@ -108,7 +151,9 @@ final class ProtocolFuzzTest {
             channel.finishAndReleaseAll();
         }
         // anything but a protocol error is an error of ours
-        assertThat(log.list).filteredOn(event -> event.getLevel().isGreaterOrEqual(Level.ERROR)).isEmpty();
+        assertThat(log.list)
+                .filteredOn(event -> event.getLevel().isGreaterOrEqual(Level.ERROR))
+                .isEmpty();
         assertThat(server.server.stats().protocolErrors()).isPositive();
         assertStillAtWork("after-" + seed);
     }
@@ -128,7 +173,7 @@ final class ProtocolFuzzTest {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         int length = body.length;
         while (length > 0x7F) {
-            out.write(length & 0x7F | 0x80);
+            out.write((length & 0x7F) | 0x80);
             length >>>= 7;
         }
         out.write(length);
@@ -161,9 +206,9 @@ final class ProtocolFuzzTest {
 
     private static void assertStillAtWork(String agentId) {
         server.connect(TestAgent.echoing(), agentId, Transport.QUIC);
-        CommandHandle handle = server.submit(CommandRequest.toAgent(agentId, "echo").timeout(Duration.ofMinutes(1)));
+        CommandHandle handle =
+                server.submit(CommandRequest.toAgent(agentId, "echo").timeout(Duration.ofMinutes(1)));
         assertThat(server.ended(handle).reason()).isEqualTo(io.github.commandway.dispatch.Reason.OK);
         await().atMost(TestServer.PATIENCE).until(() -> server.manager.stats().open() == 0);
     }
-
 }

@@ -26,7 +26,8 @@ final class QuicTransportTest extends AgentTransportContract {
                     .toList();
 
             assertThat(handles)
-                    .allSatisfy(handle -> assertThat(several.ended(handle).status()).isEqualTo(CommandStatus.COMPLETED));
+                    .allSatisfy(
+                            handle -> assertThat(several.ended(handle).status()).isEqualTo(CommandStatus.COMPLETED));
             assertThat(several.server.connectedCount()).isEqualTo(12);
         }
     }

@@ -31,9 +31,11 @@ final class RawAgent extends Connection {
         super(System::nanoTime);
     }
 
-    static RawAgent connect(TransportThreads threads, ServerAddress server, Transport transport, ClientTls tls) throws Exception {
+    static RawAgent connect(TransportThreads threads, ServerAddress server, Transport transport, ClientTls tls)
+            throws Exception {
         RawAgent agent = new RawAgent();
-        TransportChannels.connect(threads, threads.group().next(), server, transport, tls, Duration.ofSeconds(10), agent)
+        TransportChannels.connect(
+                        threads, threads.group().next(), server, transport, tls, Duration.ofSeconds(10), agent)
                 .get(30, TimeUnit.SECONDS);
         return agent;
     }
@@ -95,14 +97,16 @@ final class RawAgent extends Connection {
                         .setData(com.google.protobuf.ByteString.copyFromUtf8(result))));
     }
 
-    static io.github.commandway.quic.wire.Holding holding(Command command, io.github.commandway.quic.wire.Holding.State state) {
+    static io.github.commandway.quic.wire.Holding holding(
+            Command command, io.github.commandway.quic.wire.Holding.State state) {
         return io.github.commandway.quic.wire.Holding.newBuilder()
                 .setId(command.getId())
                 .setState(state)
                 .build();
     }
 
-    static io.github.commandway.quic.wire.Holding holding(RecordId id, io.github.commandway.quic.wire.Holding.State state) {
+    static io.github.commandway.quic.wire.Holding holding(
+            RecordId id, io.github.commandway.quic.wire.Holding.State state) {
         return io.github.commandway.quic.wire.Holding.newBuilder()
                 .setId(Wire.fromRecordId(id))
                 .setState(state)

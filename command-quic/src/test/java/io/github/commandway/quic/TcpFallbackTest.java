@@ -40,7 +40,9 @@ final class TcpFallbackTest {
 
             await().atMost(TestServer.PATIENCE).until(() -> agent.link().isConnected());
             assertThat(agent.connections).containsExactly(Transport.TCP);
-            assertThat(server.ended(server.submit(CommandRequest.toAgent("a1", "echo"))).reason()).isEqualTo(Reason.OK);
+            assertThat(server.ended(server.submit(CommandRequest.toAgent("a1", "echo")))
+                            .reason())
+                    .isEqualTo(Reason.OK);
         } finally {
             threads.shutdownNow();
         }

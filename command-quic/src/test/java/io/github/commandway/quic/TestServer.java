@@ -30,7 +30,7 @@ final class TestServer implements AutoCloseable {
     final AgentServer server;
     final CommandManager manager;
     final ServerAddress address;
-    private final List<Runnable> opened = new ArrayList<>();
+    private final List<TestAgent> opened = new ArrayList<>();
 
     TestServer(Path directory, UnaryOperator<AgentServer.Builder> settings) throws IOException {
         authority = CertificateAuthority.openOrCreate(directory, Clock.systemUTC(), new SecureRandom());
@@ -70,7 +70,7 @@ final class TestServer implements AutoCloseable {
 
     /** Starts an agent and waits until it is connected. */
     TestAgent connect(TestAgent agent, String agentId, Transport transport) {
-        opened.add(agent::close);
+        opened.add(agent);
         agent.start(link(agent, agentId, transport));
         await().atMost(PATIENCE).until(() -> agent.link().isConnected());
         return agent;
@@ -87,7 +87,7 @@ final class TestServer implements AutoCloseable {
 
     @Override
     public void close() {
-        opened.forEach(Runnable::run);
+        opened.forEach(TestAgent::close);
         manager.close();
         server.close();
     }

@@ -37,7 +37,9 @@ final class WireTest {
     @ParameterizedTest
     @EnumSource
     void reasonsKeepTheirNames(Reason reason) {
-        assertThat(io.github.commandway.quic.wire.Reason.forNumber(Wire.numberOf(reason)).name()).isEqualTo(reason.name());
+        assertThat(io.github.commandway.quic.wire.Reason.forNumber(Wire.numberOf(reason))
+                        .name())
+                .isEqualTo(reason.name());
         assertThat(Wire.reasonOf(Wire.numberOf(reason))).isEqualTo(reason);
     }
 
@@ -69,7 +71,8 @@ final class WireTest {
 
     @Test
     void resultIsWhatTheProtoSays() throws Exception {
-        Outcome outcome = new Outcome(TIME_ID, Reason.EXECUTOR_ERROR, "caf\u00e9", new byte[] {1, 2}, Duration.ofNanos(12));
+        Outcome outcome =
+                new Outcome(TIME_ID, Reason.EXECUTOR_ERROR, "caf\u00e9", new byte[] {1, 2}, Duration.ofNanos(12));
 
         var result = parsed(new Messages.Result(outcome, 300)).getResult();
 
@@ -88,7 +91,8 @@ final class WireTest {
         new Random(1).nextBytes(data);
         Outcome outcome = Outcome.completed(UUID_ID, data, Duration.ZERO);
 
-        assertThat(parsed(new Messages.Result(outcome, 0)).getResult().getDataSize()).isEqualTo(data.length);
+        assertThat(parsed(new Messages.Result(outcome, 0)).getResult().getDataSize())
+                .isEqualTo(data.length);
         Messages.Chunks chunks = new Messages.Chunks(UUID_ID, data);
         java.io.ByteArrayOutputStream received = new java.io.ByteArrayOutputStream();
         while (chunks.hasMore()) {
@@ -100,13 +104,15 @@ final class WireTest {
     @Test
     void reportsAreWhatTheProtoSays() throws Exception {
         Assignment assignment = assignment();
-        assertThat(parsed(new Messages.Accepted(assignment)).getAccepted().getTag()).isEqualTo(300);
+        assertThat(parsed(new Messages.Accepted(assignment)).getAccepted().getTag())
+                .isEqualTo(300);
         assignment.putProgress(new Assignment.ProgressReport(0.25, "a quarter"));
         var progress = parsed(new Messages.Progress(assignment)).getProgress();
         assertThat(progress.getTag()).isEqualTo(300);
         assertThat(progress.getFraction()).isEqualTo(0.25);
         assertThat(progress.getMessage()).isEqualTo("a quarter");
-        var output = parsed(new Messages.Output(assignment, "stdout", new byte[] {1, 2, 3, 4}, 1, 2, 7)).getOutput();
+        var output = parsed(new Messages.Output(assignment, "stdout", new byte[] {1, 2, 3, 4}, 1, 2, 7))
+                .getOutput();
         assertThat(output.getTag()).isEqualTo(300);
         assertThat(output.getChannel()).isEqualTo("stdout");
         assertThat(output.getData().toByteArray()).containsExactly(2, 3);
@@ -115,7 +121,9 @@ final class WireTest {
         var pong = parsed(new Messages.Pong(6, 1_700_000_000_000L)).getPong();
         assertThat(pong.getNonce()).isEqualTo(6);
         assertThat(pong.getTimeMillis()).isEqualTo(1_700_000_000_000L);
-        assertThat(parsed(new Messages.ResultAck(List.of(UUID_ID, TIME_ID))).getResultAck().getIdsList())
+        assertThat(parsed(new Messages.ResultAck(List.of(UUID_ID, TIME_ID)))
+                        .getResultAck()
+                        .getIdsList())
                 .containsExactly(Wire.fromRecordId(UUID_ID), Wire.fromRecordId(TIME_ID));
     }
 
