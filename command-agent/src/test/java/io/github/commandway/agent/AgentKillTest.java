@@ -34,6 +34,7 @@ class AgentKillTest {
     @TempDir
     private Path directory;
 
+    private final List<AgentProcess> agents = new ArrayList<>();
     private Server server;
 
     @BeforeEach
@@ -43,45 +44,41 @@ class AgentKillTest {
     }
 
     @AfterEach
-    void closeServer() {
+    void closeAll() {
+        agents.forEach(AgentProcess::kill);
         server.close();
     }
 
     @Test
     void whatRanIsLostAndWhatHadNotStartedRunsOnTheNextStart() throws Exception {
+        AgentProcess agent = startAgent();
         List<CommandHandle> running = new ArrayList<>();
-        CommandHandle waiting;
-        try (AgentProcess agent = startAgent()) {
-            for (int i = 0; i < 4; i++) {
-                running.add(server.submit(AGENT, "forever", "running"));
-                awaitStatus(running.get(i), CommandStatus.EXECUTING);
-            }
-            waiting = server.submit(AGENT, "echo", "waiting");
-            agent.kill();
+        for (int i = 0; i < 4; i++) {
+            running.add(server.submit(AGENT, "forever", "running"));
+            awaitStatus(running.get(i), CommandStatus.EXECUTING);
         }
+        CommandHandle waiting = server.submit(AGENT, "echo", "waiting");
+        agent.kill();
         server.awaitGone(AGENT);
         assertThat(waiting.record().status()).isEqualTo(CommandStatus.PENDING);
-        try (AgentProcess agent = startAgent()) {
-            for (CommandHandle handle : running) {
-                CommandRecord record = ended(handle);
-                assertThat(record.status()).isEqualTo(CommandStatus.FAILED);
-                assertThat(record.reason()).isEqualTo(Reason.LOST);
-            }
-            assertThat(ended(waiting).status()).isEqualTo(CommandStatus.COMPLETED);
-            assertThat(effects()).containsExactlyInAnyOrder("running", "running", "running", "running", "waiting");
+        startAgent();
+        for (CommandHandle handle : running) {
+            CommandRecord record = ended(handle);
+            assertThat(record.status()).isEqualTo(CommandStatus.FAILED);
+            assertThat(record.reason()).isEqualTo(Reason.LOST);
         }
+        assertThat(ended(waiting).status()).isEqualTo(CommandStatus.COMPLETED);
+        assertThat(effects()).containsExactlyInAnyOrder("running", "running", "running", "running", "waiting");
     }
 
     @Test
     void whatRanOnAnAgentThatDoesNotComeBackEndsAsUnreachable() throws Exception {
-        CommandHandle handle;
-        try (AgentProcess agent = startAgent()) {
-            handle = server.submit(CommandRequest.toAgent(AGENT, "forever")
-                    .timeout(Duration.ofSeconds(5))
-                    .build());
-            awaitStatus(handle, CommandStatus.EXECUTING);
-            agent.kill();
-        }
+        AgentProcess agent = startAgent();
+        CommandHandle handle = server.submit(CommandRequest.toAgent(AGENT, "forever")
+                .timeout(Duration.ofSeconds(5))
+                .build());
+        awaitStatus(handle, CommandStatus.EXECUTING);
+        agent.kill();
         CommandRecord record = ended(handle);
         assertThat(record.status()).isEqualTo(CommandStatus.FAILED);
         assertThat(record.reason()).isEqualTo(Reason.AGENT_UNREACHABLE);
@@ -92,14 +89,11 @@ class AgentKillTest {
         server.close();
         // so slow that the dead session is still there when the new one comes
         server = new Server(directory.resolve("server"), 0, Duration.ofHours(1));
-        try (AgentProcess agent = startAgent()) {
-            agent.kill();
-            long epoch = server.agents.find(AGENT).orElseThrow().epoch();
-            try (AgentProcess next = startAgent()) {
-                assertThat(ended(server.submit(AGENT, "echo", "x")).status()).isEqualTo(CommandStatus.COMPLETED);
-                assertThat(server.agents.find(AGENT).orElseThrow().epoch()).isGreaterThan(epoch);
-            }
-        }
+        startAgent().kill();
+        long epoch = server.agents.find(AGENT).orElseThrow().epoch();
+        startAgent();
+        assertThat(ended(server.submit(AGENT, "echo", "x")).status()).isEqualTo(CommandStatus.COMPLETED);
+        assertThat(server.agents.find(AGENT).orElseThrow().epoch()).isGreaterThan(epoch);
     }
 
     @Test
@@ -109,22 +103,20 @@ class AgentKillTest {
         Random random = new Random(seed);
         List<CommandHandle> handles = new ArrayList<>();
         for (int round = 0; round <= kills; round++) {
-            try (AgentProcess agent = startAgent()) {
-                int commands = 100 + random.nextInt(300);
-                for (int i = 0; i < commands; i++) {
-                    submitIfThereIsRoom(handles);
-                }
-                if (round == kills) {
-                    for (CommandHandle handle : handles) {
-                        ended(handle);
-                    }
-                } else {
-                    // some are done, some are running, some wait
-                    ended(handles.get(handles.size() - 1 - random.nextInt(commands)));
-                    agent.kill();
-                }
+            AgentProcess agent = startAgent();
+            int commands = 100 + random.nextInt(300);
+            for (int i = 0; i < commands; i++) {
+                submitIfThereIsRoom(handles);
             }
-            server.awaitGone(AGENT);
+            if (round < kills) {
+                // some are done, some are running, some wait
+                ended(handles.get(handles.size() - 1 - random.nextInt(commands)));
+                agent.kill();
+                server.awaitGone(AGENT);
+            }
+        }
+        for (CommandHandle handle : handles) {
+            ended(handle);
         }
         List<String> effects = effects();
         assertThat(effects).as("seed %d: no command ran twice", seed).doesNotHaveDuplicates();
@@ -156,6 +148,7 @@ class AgentKillTest {
     private AgentProcess startAgent() throws IOException {
         long epoch = server.agents.find(AGENT).map(info -> info.epoch()).orElse(0L);
         AgentProcess agent = AgentProcess.start(server, directory, HEARTBEAT);
+        agents.add(agent);
         org.awaitility.Awaitility.await()
                 .atMost(Duration.ofSeconds(60))
                 .until(() -> server.agents

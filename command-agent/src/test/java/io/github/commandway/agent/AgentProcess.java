@@ -11,7 +11,7 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 
 /** An agent in a process of its own, which can be killed. Each execution leaves a line, its payload, in the file {@code effects}. */
-final class AgentProcess implements AutoCloseable {
+final class AgentProcess {
     private final Process process;
 
     private AgentProcess(Process process) {
@@ -40,11 +40,6 @@ final class AgentProcess implements AutoCloseable {
     /** Ends it without any chance to say goodbye. */
     void kill() {
         process.destroyForcibly().onExit().join();
-    }
-
-    @Override
-    public void close() {
-        kill();
     }
 
     /** Runs the agent; arguments: server, directory, heartbeat. */
