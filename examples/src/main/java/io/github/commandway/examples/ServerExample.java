@@ -72,10 +72,10 @@ public final class ServerExample implements AutoCloseable {
         Path data = Path.of(args.length > 0 ? args[0] : "commandway-data");
         int quicPort = args.length > 1 ? Integer.parseInt(args[1]) : 8474;
         int httpPort = args.length > 2 ? Integer.parseInt(args[2]) : 8080;
-        try (ServerExample server = new ServerExample(data, quicPort, httpPort)) {
-            System.out.println("QUIC server: " + server.agentAddress());
-            System.out.println("HTTP API: " + server.httpAddress());
-            new CountDownLatch(1).await();
-        }
+        ServerExample server = new ServerExample(data, quicPort, httpPort);
+        Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+        System.out.println("QUIC server: " + server.agentAddress());
+        System.out.println("HTTP API: " + server.httpAddress());
+        new CountDownLatch(1).await();
     }
 }
