@@ -28,6 +28,7 @@ final class AgentCommand extends SettingsCommand {
     @Override
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
+        surroundings().lifetime().closeBeforeTheEnd();
         Logs.configure(settings, settings.text(Setting.LOG_LEVEL));
         if (untilInputEnds) {
             Thread reader = new Thread(this::stopWhenInputEnds, "commandway-input");

@@ -11,7 +11,7 @@ import tools.jackson.databind.JsonNode;
 /** A sub-command that talks to a running server. */
 abstract class ClientCommand extends SettingsCommand {
     private static final String DEFAULT_SERVER = "http://127.0.0.1:8080";
-    private static final Duration LONGEST_WAIT = Duration.ofSeconds(300);
+    private static final Duration LONGEST_WAIT = Duration.ofMinutes(5);
 
     @Option(names = "--json", description = "Print the server's JSON instead of a table.", order = 100)
     private boolean json;

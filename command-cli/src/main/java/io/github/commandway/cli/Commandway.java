@@ -1,7 +1,6 @@
 package io.github.commandway.cli;
 
 import java.io.PrintWriter;
-import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -31,14 +30,13 @@ public final class Commandway implements Runnable {
 
     /** Runs the program and ends the JVM with its exit code. */
     public static void main(String[] args) {
-        Charset charset = System.console() == null ? StandardCharsets.UTF_8 : Charset.defaultCharset();
         Lifetime lifetime = new Lifetime();
         Surroundings surroundings = new Surroundings(
                 System.getenv(),
                 Path.of(""),
                 System.in,
-                new PrintWriter(System.out, true, charset),
-                new PrintWriter(System.err, true, charset),
+                new PrintWriter(System.out, true, StandardCharsets.UTF_8),
+                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
                 lifetime);
         lifetime.followProcess();
         int code = run(surroundings, args);

@@ -43,6 +43,7 @@ final class DemoCommand extends SettingsCommand {
     @Override
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
+        surroundings().lifetime().closeBeforeTheEnd();
         Logs.configure(settings, QUIET);
         Path data = surroundings().folder().resolve(settings.data());
         try (ServerProcess server = ServerProcess.start(settings, data)) {

@@ -15,7 +15,9 @@ enum Kind {
     PATH("path") {
         @Override
         void check(String value) {
-            Path.of(value);
+            if (Path.of(value).toString().isBlank()) {
+                throw new IllegalArgumentException("is empty");
+            }
         }
     },
     PORT("port") {

@@ -19,6 +19,7 @@ final class ServeCommand extends SettingsCommand {
     @Override
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
+        surroundings().lifetime().closeBeforeTheEnd();
         Logs.configure(settings, settings.text(Setting.LOG_LEVEL));
         Path data = surroundings().folder().resolve(settings.data());
         PrintWriter out = surroundings().out();

@@ -18,6 +18,9 @@ import picocli.CommandLine.Spec;
 /** A sub-command that has {@link Setting}s: each that is for one of its roles is a flag. */
 @Command(mixinStandardHelpOptions = true, usageHelpAutoWidth = true, sortOptions = false)
 abstract class SettingsCommand implements Callable<Integer> {
+    /** In help they stand between a command's own options and those that are for all. */
+    private static final int FIRST_SETTING = 500;
+
     private final Surroundings surroundings;
     private final Set<Role> roles;
 
@@ -42,13 +45,14 @@ abstract class SettingsCommand implements Callable<Integer> {
 
     /** Adds a flag for each setting to the command's options. */
     void addSettings(CommandSpec command) {
+        int order = FIRST_SETTING;
         for (Setting setting : Setting.values()) {
             if (roles.stream().anyMatch(setting::isFor)) {
                 Kind kind = setting.kind();
                 OptionSpec.Builder option = OptionSpec.builder(setting.flag())
                         .paramLabel("<" + kind.label() + ">")
                         .description(described(setting))
-                        .order(500 + setting.ordinal());
+                        .order(order++);
                 if (kind.hasSeveralValues()) {
                     option.type(List.class).auxiliaryTypes(String.class).arity("1");
                 } else if (kind == Kind.SWITCH) {

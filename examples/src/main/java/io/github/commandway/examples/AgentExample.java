@@ -89,9 +89,9 @@ public final class AgentExample {
         String id = args.length > 0 ? args[0] : "client-001";
         Path data = Path.of(args.length > 1 ? args[1] : "commandway-data");
         ServerAddress server = ServerAddress.parse(args.length > 2 ? args[2] : "127.0.0.1:8474");
-        try (AgentRuntime agent = start(id, data, server)) {
-            System.out.println("agent " + id + " started, for commands " + TYPES);
-            new CountDownLatch(1).await();
-        }
+        AgentRuntime agent = start(id, data, server);
+        Runtime.getRuntime().addShutdownHook(new Thread(agent::close));
+        System.out.println("agent " + id + " started, for commands " + TYPES);
+        new CountDownLatch(1).await();
     }
 }

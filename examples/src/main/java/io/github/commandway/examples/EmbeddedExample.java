@@ -18,6 +18,7 @@ import io.github.commandway.quic.identity.CertificateAuthority;
 import io.github.commandway.quic.identity.Identity;
 import io.github.commandway.quic.identity.IdentityRequest;
 import io.github.commandway.quic.identity.JoinTokens;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -48,7 +49,7 @@ public final class EmbeddedExample {
             }
         };
         try (AgentServer agents = AgentServer.builder(authority.issueServer(List.of(), Duration.ofDays(365)))
-                .bind(new InetSocketAddress("127.0.0.1", 0))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .joinTokens(tokens)
                 .listener(firstConnection)
                 .build()) {

@@ -7,6 +7,7 @@ import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.identity.CertificateAuthority;
 import io.github.commandway.quic.identity.JoinTokens;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -34,7 +35,7 @@ public final class ServerExample implements AutoCloseable {
         tokens.localToken(); // leaves a token in the data folder, where AgentExample finds it
 
         agents = AgentServer.builder(authority.issueServer(List.of(), Duration.ofDays(365)))
-                .bind(new InetSocketAddress("127.0.0.1", quicPort))
+                .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), quicPort))
                 .joinTokens(tokens)
                 .build();
 
@@ -44,7 +45,7 @@ public final class ServerExample implements AutoCloseable {
         manager = CommandManager.ofDefaults(registry);
 
         http = HttpFacade.builder(manager, agents)
-                .address(new InetSocketAddress("127.0.0.1", httpPort))
+                .address(new InetSocketAddress(InetAddress.getLoopbackAddress(), httpPort))
                 .build();
         agents.start();
         http.start();
@@ -72,10 +73,10 @@ public final class ServerExample implements AutoCloseable {
         Path data = Path.of(args.length > 0 ? args[0] : "commandway-data");
         int quicPort = args.length > 1 ? Integer.parseInt(args[1]) : 8474;
         int httpPort = args.length > 2 ? Integer.parseInt(args[2]) : 8080;
-        try (ServerExample server = new ServerExample(data, quicPort, httpPort)) {
-            System.out.println("QUIC server: " + server.agentAddress());
-            System.out.println("HTTP API: " + server.httpAddress());
-            new CountDownLatch(1).await();
-        }
+        ServerExample server = new ServerExample(data, quicPort, httpPort);
+        Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+        System.out.println("QUIC server: " + server.agentAddress());
+        System.out.println("HTTP API: " + server.httpAddress());
+        new CountDownLatch(1).await();
     }
 }
