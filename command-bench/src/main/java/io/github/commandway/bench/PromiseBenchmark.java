@@ -5,7 +5,6 @@ import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.Target;
-import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -72,7 +71,6 @@ public final class PromiseBenchmark {
             if (completed != open) {
                 throw new IllegalStateException("only " + completed + " of " + open + " commands completed");
             }
-            Reference.reachabilityFence(manager);
             return (after - before) / (double) open;
         }
     }
