@@ -1,9 +1,7 @@
 package io.github.commandway.cli;
 
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -28,10 +26,14 @@ final class ApiClient {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(30);
 
+    /** A server sends at least a comment every 15 s. */
+    private static final Duration LONGEST_SILENCE = Duration.ofSeconds(45);
+
     private final HttpClient client = HttpClient.newBuilder()
             .connectTimeout(CONNECT_TIMEOUT)
             .version(HttpClient.Version.HTTP_1_1)
             .build();
+    private final Duration longestSilence;
     private final URI server;
     private final @Nullable String token;
 
@@ -41,6 +43,12 @@ final class ApiClient {
      * @throws UsageException if {@code server} is not the address of one
      */
     ApiClient(String server, @Nullable String token) {
+        this(server, token, LONGEST_SILENCE);
+    }
+
+    /** The same with another time after which a stream of events from which nothing comes counts as lost. */
+    ApiClient(String server, @Nullable String token, Duration longestSilence) {
+        this.longestSilence = longestSilence;
         try {
             this.server = URI.create(server.endsWith("/") ? server.substring(0, server.length() - 1) : server);
         } catch (IllegalArgumentException e) {
@@ -99,7 +107,9 @@ final class ApiClient {
             if (response.statusCode() != 200) {
                 throw refusal(response.statusCode(), new String(body.readAllBytes(), StandardCharsets.UTF_8));
             }
-            ServerSentEvent.read(new BufferedReader(new InputStreamReader(body, StandardCharsets.UTF_8)), consumer);
+            try (EventLines lines = new EventLines(body, longestSilence)) {
+                ServerSentEvent.read(lines, consumer);
+            }
             return true;
         }
     }

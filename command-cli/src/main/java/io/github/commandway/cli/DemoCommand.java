@@ -136,20 +136,13 @@ final class DemoCommand extends SettingsCommand {
             say(String.format(
                     "  %-8s +%d ms: %s",
                     where(event.type()), Duration.between(begin[0], at).toMillis(), what(event.type(), data)));
-            return isUnderWay(event.type());
+            return !WatchCommand.isEnd(event.type());
         });
         JsonNode end = client.get("/api/command/" + id);
         say("  caller   GET /api/command/" + id);
         say("  server   answers");
         say(end.toPrettyString().indent(11).stripTrailing());
         return ClientCommand.statusOf(end);
-    }
-
-    private static boolean isUnderWay(String eventType) {
-        return switch (eventType) {
-            case "completed", "failed", "timeout", "cancelled" -> false;
-            default -> true;
-        };
     }
 
     private static String where(String eventType) {

@@ -21,7 +21,7 @@ final class WatchCommand extends ClientCommand {
     private String id = "";
 
     private String lastEventId = "";
-    private String status = "";
+    private String end = "";
 
     WatchCommand(Surroundings surroundings) {
         super(surroundings);
@@ -39,8 +39,8 @@ final class WatchCommand extends ClientCommand {
             String problem = "the stream of events ended";
             try {
                 boolean more = client.follow(path, lastEventId, this::show);
-                if (ExitCode.ofStatus(status) != ExitCode.STILL_OPEN && !status.isEmpty()) {
-                    return ExitCode.ofStatus(status).code();
+                if (!end.isEmpty()) {
+                    return ExitCode.ofStatus(end).code();
                 }
                 if (!more) {
                     return statusOf(awaitEnd(client, id, Duration.ZERO)).code();
@@ -77,17 +77,24 @@ final class WatchCommand extends ClientCommand {
             throw new IllegalStateException("the server sent an event that is not JSON: " + event.data(), e);
         }
         lastEventId = event.id();
-        status = switch (event.type()) {
-            case "completed", "failed", "timeout", "cancelled" -> event.type();
-            default -> status;
-        };
+        if (isEnd(event.type())) {
+            end = event.type();
+        }
         if (isJson()) {
             printJson(data);
         } else {
             out().println(line(data));
             out().flush();
         }
-        return status.isEmpty();
+        return end.isEmpty();
+    }
+
+    /** Whether nothing comes after an event of this type. */
+    static boolean isEnd(String eventType) {
+        return switch (eventType) {
+            case "completed", "failed", "timeout", "cancelled" -> true;
+            default -> false;
+        };
     }
 
     /** One event as a line for people. */

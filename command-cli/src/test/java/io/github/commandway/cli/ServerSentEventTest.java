@@ -4,7 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -48,5 +55,33 @@ class ServerSentEventTest {
         });
 
         assertThat(events).hasSize(1);
+    }
+
+    @Test
+    void aStreamFromWhichNothingComesForTooLongEnds() throws Exception {
+        String answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: a\n\n";
+        List<ServerSentEvent> events = new ArrayList<>();
+        try (ServerSocket listening = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Thread server = new Thread(() -> answerAndFallSilent(listening, answer), "silent server");
+            server.start();
+            ApiClient client =
+                    new ApiClient("http://127.0.0.1:" + listening.getLocalPort(), null, Duration.ofMillis(200));
+
+            assertThat(client.follow("/", "", events::add)).isTrue();
+
+            assertThat(events).containsExactly(new ServerSentEvent("", "message", "a"));
+            server.join();
+        }
+    }
+
+    /** Answers one connection, and keeps it open until the other end closes it. */
+    private static void answerAndFallSilent(ServerSocket listening, String answer) {
+        try (Socket connection = listening.accept()) {
+            connection.getOutputStream().write(answer.getBytes(StandardCharsets.US_ASCII));
+            connection.getOutputStream().flush();
+            connection.getInputStream().transferTo(OutputStream.nullOutputStream());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

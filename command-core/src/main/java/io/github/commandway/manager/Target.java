@@ -1,7 +1,6 @@
 package io.github.commandway.manager;
 
 import io.github.commandway.dispatch.CommandIds;
-import java.util.regex.Pattern;
 
 /** Where a command runs. The set is closed: {@link #commandId()} selects the handler for every case but {@link Local}. */
 public sealed interface Target {
@@ -12,7 +11,8 @@ public sealed interface Target {
 
     /** On one agent. Ids have 1 to 128 characters: a letter or digit, then letters, digits, {@code . _ : -}. */
     record Agent(String id) implements Target {
-        private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,127}");
+        /** The longest id, in characters. */
+        public static final int MAX_LENGTH = 128;
 
         /** Checks the id. */
         public Agent {
@@ -24,7 +24,20 @@ public sealed interface Target {
 
         /** Whether {@code id} can be the id of an agent. */
         public static boolean isValidId(String id) {
-            return ID.matcher(id).matches();
+            if (id.isEmpty() || id.length() > MAX_LENGTH || !isLetterOrDigit(id.charAt(0))) {
+                return false;
+            }
+            for (int i = 1; i < id.length(); i++) {
+                char c = id.charAt(i);
+                if (!isLetterOrDigit(c) && c != '.' && c != '_' && c != ':' && c != '-') {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private static boolean isLetterOrDigit(char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         }
 
         @Override

@@ -1,7 +1,7 @@
 package io.github.commandway.quic.identity;
 
+import io.github.commandway.manager.Target;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
 /**
  * The rule for agent ids, and their form in a certificate.
@@ -13,16 +13,15 @@ import java.util.regex.Pattern;
 public final class AgentIds {
 
     /** The longest agent id, in characters. */
-    public static final int MAX_LENGTH = 128;
+    public static final int MAX_LENGTH = Target.Agent.MAX_LENGTH;
 
-    private static final Pattern VALID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0," + (MAX_LENGTH - 1) + "}");
     private static final String URI_PREFIX = "urn:commandway:agent:";
 
     private AgentIds() {}
 
     /** Whether {@code id} follows the rule. */
     public static boolean isValid(String id) {
-        return VALID.matcher(id).matches();
+        return Target.Agent.isValidId(id);
     }
 
     /**
