@@ -2,12 +2,10 @@ package io.github.commandway.agent;
 
 import io.github.commandway.directory.AgentMessage;
 import io.github.commandway.dispatch.CancelCause;
-import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Handler;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.Registry;
-import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.quic.AgentLink;
 import io.github.commandway.quic.AgentLinkListener;
@@ -71,9 +69,7 @@ public final class AgentRuntime implements AutoCloseable {
     private final ScheduledExecutorService timer;
     private final Consumer<AgentMessage> messages;
     private final Consumer<Identity> renewals;
-    private final Receiver receiver = new Receiver();
-    private final AtomicLong tags = new AtomicLong();
-    private final Map<Long, Execution> byTag = new ConcurrentHashMap<>();
+    private final AtomicLong messageIds = new AtomicLong();
     private final Map<RecordId, Execution> byId = new ConcurrentHashMap<>();
 
     /** Waited on for a command to end and for a session to begin. */
@@ -156,7 +152,7 @@ public final class AgentRuntime implements AutoCloseable {
      * @return completes when the server has taken it; fails if there is no session or it ends before that. Nothing is kept for later
      */
     public CompletableFuture<Void> send(String type, byte[] payload) {
-        return link.send(new AgentMessage(Long.toString(tags.incrementAndGet()), type, payload));
+        return link.send(new AgentMessage(Long.toString(messageIds.incrementAndGet()), type, payload));
     }
 
     /** Sends a status report, a JSON object, which the server shows with the agent. */
@@ -222,12 +218,11 @@ public final class AgentRuntime implements AutoCloseable {
             link.report(known.get());
             return;
         }
-        Execution execution = new Execution(this, assignment, tags.incrementAndGet());
+        Execution execution = new Execution(this, assignment);
         if (shutdown || byId.putIfAbsent(assignment.id(), execution) != null) {
             // what is not held when this agent connects again, the server sends again
             return;
         }
-        byTag.put(execution.tag(), execution);
         dispatch(execution);
     }
 
@@ -240,14 +235,39 @@ public final class AgentRuntime implements AutoCloseable {
             return;
         }
         try {
-            handler.handle(execution, execution, execution.tag(), receiver);
+            handler.handle(execution, execution, execution.tag(), execution);
         } catch (Throwable e) {
             LOG.warn("handler of {} threw", execution, e);
-            receiver.completeYield(execution.tag(), null, e);
+            execution.completeYield(execution.tag(), null, e);
         }
     }
 
-    private void finish(Execution execution, Reason reason, String message, byte[] result) {
+    long nanoTime() {
+        return ticker.getAsLong();
+    }
+
+    /** A command begins now. */
+    void begin(Execution execution) {
+        if (!journal.begin(execution.assignment().id())) {
+            throw new IllegalStateException(execution + " begins twice");
+        }
+        link.started(execution.assignment());
+    }
+
+    void progress(Execution execution, double fraction, String message) {
+        link.progress(execution.assignment(), fraction, message);
+    }
+
+    void complete(Execution execution, byte[] result) {
+        if (result.length > maxResultBytes) {
+            String problem = "the result has " + result.length + " bytes; the most is " + maxResultBytes;
+            finish(execution, Reason.PAYLOAD_TOO_LARGE, problem, NO_RESULT);
+        } else {
+            finish(execution, Reason.OK, "", result);
+        }
+    }
+
+    void finish(Execution execution, Reason reason, String message, byte[] result) {
         if (execution.end() == Execution.State.ENDED) {
             LOG.debug("a second outcome of {} was dropped", execution);
             return;
@@ -260,7 +280,6 @@ public final class AgentRuntime implements AutoCloseable {
     }
 
     private void forget(Execution execution) {
-        byTag.remove(execution.tag());
         byId.remove(execution.assignment().id());
         if (shutdown) {
             signalChange();
@@ -325,66 +344,6 @@ public final class AgentRuntime implements AutoCloseable {
                 while (!link.isConnected()) {
                     changes.wait();
                 }
-            }
-        }
-    }
-
-    /** What handlers on this agent have to say. */
-    private final class Receiver implements ResultReceiver {
-        @Override
-        public boolean handOver(long tag) {
-            Execution execution = byTag.get(tag);
-            if (execution == null || !execution.start(ticker.getAsLong())) {
-                return false;
-            }
-            if (!journal.begin(execution.assignment().id())) {
-                throw new IllegalStateException(execution + " begins twice");
-            }
-            link.started(execution.assignment());
-            return true;
-        }
-
-        @Override
-        public void progress(long tag, double fraction, String message) {
-            Execution execution = byTag.get(tag);
-            if (execution != null) {
-                link.progress(execution.assignment(), fraction, message);
-            }
-        }
-
-        @Override
-        public void output(long tag, String channel, byte[] data) {
-            Execution execution = byTag.get(tag);
-            if (execution != null) {
-                link.output(execution.assignment(), channel, data);
-            }
-        }
-
-        @Override
-        public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
-            Execution execution = byTag.get(tag);
-            if (execution == null) {
-                return;
-            }
-            if (error instanceof CommandException failure) {
-                finish(execution, failure.reason(), String.valueOf(failure.getMessage()), NO_RESULT);
-            } else if (error != null) {
-                String message = error.getMessage();
-                String text =
-                        message == null || message.isBlank() ? error.getClass().getName() : message;
-                finish(execution, Reason.EXECUTOR_ERROR, text, NO_RESULT);
-            } else if (data == null || data instanceof byte[]) {
-                byte[] result = data == null ? NO_RESULT : (byte[]) data;
-                if (result.length > maxResultBytes) {
-                    String problem = "the result has " + result.length + " bytes; the most is " + maxResultBytes;
-                    finish(execution, Reason.PAYLOAD_TOO_LARGE, problem, NO_RESULT);
-                } else {
-                    finish(execution, Reason.OK, "", result);
-                }
-            } else {
-                String problem =
-                        "the handler returned a " + data.getClass().getName() + "; a result is a byte[] or null";
-                finish(execution, Reason.EXECUTOR_ERROR, problem, NO_RESULT);
             }
         }
     }

@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The handler of typed commands: has the host's {@link CommandExecutor} execute them in the agent's workers. */
@@ -25,32 +26,32 @@ final class ExecutorHandler implements Handler {
 
     @Override
     public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {
-        workers.execute(new Run((Execution) command, receiver));
+        workers.execute(new Run(executor, (Execution) command));
     }
 
-    /** One call of the executor, and what it may ask for meanwhile. */
-    private final class Run implements Runnable, ExecutionContext {
+    /** One call of the executor, and what it may ask for meanwhile. Its lock guards the fields that are not final. */
+    private static final class Run implements Runnable, ExecutionContext, Consumer<CancelCause> {
+        private final CommandExecutor executor;
         private final Execution execution;
-        private final ResultReceiver receiver;
-        private final List<Runnable> cancelActions = new ArrayList<>(2);
+        private @Nullable List<Runnable> cancelActions;
         private @Nullable Thread worker;
         private boolean cancelled;
 
-        Run(Execution execution, ResultReceiver receiver) {
+        Run(CommandExecutor executor, Execution execution) {
+            this.executor = executor;
             this.execution = execution;
-            this.receiver = receiver;
         }
 
         @Override
         @SuppressWarnings("IllegalCatch")
         public void run() {
-            if (!receiver.handOver(execution.tag())) {
+            if (!execution.handOver(execution.tag())) {
                 return;
             }
             synchronized (this) {
                 worker = Thread.currentThread();
             }
-            execution.onCancel(cause -> stop());
+            execution.onCancel(this);
             byte[] result = null;
             Throwable error = null;
             try {
@@ -66,17 +67,18 @@ final class ExecutorHandler implements Handler {
             }
             // an interrupt that came too late must not meet the next command
             boolean interrupted = Thread.interrupted();
-            receiver.completeYield(execution.tag(), result, error == null ? null : outcomeOf(error, interrupted));
+            execution.completeYield(execution.tag(), result, error == null ? null : outcomeOf(error, interrupted));
         }
 
-        private void stop() {
+        @Override
+        public void accept(CancelCause cause) {
             List<Runnable> actions;
             synchronized (this) {
                 cancelled = true;
                 if (worker != null) {
                     worker.interrupt();
                 }
-                actions = List.copyOf(cancelActions);
+                actions = cancelActions == null ? List.of() : List.copyOf(cancelActions);
             }
             actions.forEach(Runnable::run);
         }
@@ -125,6 +127,9 @@ final class ExecutorHandler implements Handler {
         public void onCancel(Runnable action) {
             boolean now;
             synchronized (this) {
+                if (cancelActions == null) {
+                    cancelActions = new ArrayList<>(1);
+                }
                 cancelActions.add(action);
                 now = cancelled;
             }
@@ -135,12 +140,12 @@ final class ExecutorHandler implements Handler {
 
         @Override
         public void progress(double fraction, String message) {
-            receiver.progress(execution.tag(), fraction, message);
+            execution.progress(execution.tag(), fraction, message);
         }
 
         @Override
         public void output(String channel, byte[] data) throws InterruptedException {
-            execution.runtime().output(execution, channel, data);
+            execution.awaitOutput(channel, data);
         }
 
         @Override
