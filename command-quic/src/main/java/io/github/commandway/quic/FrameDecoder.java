@@ -42,26 +42,31 @@ final class FrameDecoder {
      */
     void decode(ByteBuf buffer, Sink sink) throws IOException {
         int readable = buffer.readableBytes();
-        byte[] bytes = kept;
-        int length;
-        if (bytes == null) {
-            bytes = readable <= SCRATCH_BYTES ? SCRATCH.get() : new byte[readable];
-            buffer.readBytes(bytes, 0, readable);
-            length = readable;
-        } else {
-            length = keptLength + readable;
-            if (length > bytes.length) {
-                // in proportion to what came, never to what was announced
-                bytes = Arrays.copyOf(
-                        bytes, Math.max(length, Math.min(2 * bytes.length, MAX_LENGTH_BYTES + MAX_FRAME)));
+        byte[] before = kept;
+        int length = keptLength + readable;
+        byte[] bytes;
+        if (length <= SCRATCH_BYTES) {
+            bytes = SCRATCH.get();
+            if (before != null) {
+                System.arraycopy(before, 0, bytes, 0, keptLength);
             }
-            buffer.readBytes(bytes, keptLength, readable);
+        } else if (before == null) {
+            bytes = new byte[length];
+        } else {
+            // in proportion to what came, never to what was announced
+            bytes = length <= before.length
+                    ? before
+                    : Arrays.copyOf(
+                            before, Math.max(length, Math.min(2 * before.length, MAX_LENGTH_BYTES + MAX_FRAME)));
+        }
+        buffer.readBytes(bytes, keptLength, readable);
+        kept = null;
+        keptLength = 0;
+        if (bytes.length > SCRATCH_BYTES && frameLength(bytes, 0, length) == INCOMPLETE) {
+            // a long frame grows in place
             kept = bytes;
             keptLength = length;
-            if (frameLength(bytes, 0, length) == INCOMPLETE) {
-                return;
-            }
-            kept = null;
+            return;
         }
         int end = readFrames(bytes, length, sink);
         if (end < length) {
