@@ -67,7 +67,8 @@ class ArchitectureTest {
             .that(areSeenByUsers())
             .and()
             .resideOutsideOfPackage(ROOT + "quic.wire..")
-            .should(notShowInSignatures("io.netty.", "com.google.protobuf.", "reactor.", "org.bouncycastle.", ROOT + "quic.wire."));
+            .should(notShowInSignatures(
+                    "io.netty.", "com.google.protobuf.", "reactor.", "org.bouncycastle.", ROOT + "quic.wire."));
 
     @ArchTest
     static final ArchRule timeComesInThroughConstructors = noClasses()
