@@ -1,5 +1,12 @@
 package io.github.commandway.bench;
 
+import com.google.protobuf.ByteString;
+import com.google.protobuf.Message;
+import io.github.commandway.dispatch.CommandIds;
+import io.github.commandway.quic.wire.Command;
+import io.github.commandway.quic.wire.Reason;
+import io.github.commandway.quic.wire.RecordId;
+import io.github.commandway.quic.wire.Result;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.Drainable;
@@ -7,6 +14,7 @@ import io.grpc.KnownLength;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.Server;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -28,6 +36,7 @@ import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioSocketChannel;
 import io.grpc.netty.shaded.io.netty.handler.ssl.ClientAuth;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContextBuilder;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslProvider;
+import io.grpc.protobuf.ProtoUtils;
 import java.io.ByteArrayInputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -38,23 +47,21 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The same job over one bidirectional gRPC-java stream: BoringSSL, one event loop for each side, answers and next requests
- * made on it ({@code directExecutor}), payloads handed over as byte arrays without protobuf.
+ * One bidirectional gRPC-java stream: BoringSSL, one event loop for each side, answers and next requests made on it
+ * ({@code directExecutor}). It carries the payloads either in protobuf messages with the fields of the product's own, or as bare byte arrays.
  */
 final class GrpcBidiEcho implements Peer {
 
     private static final String SERVICE = "bench.Echo";
-    private static final MethodDescriptor<byte[], byte[]> ECHO = MethodDescriptor.<byte[], byte[]>newBuilder()
-            .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
-            .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Echo"))
-            .setRequestMarshaller(new Bytes())
-            .setResponseMarshaller(new Bytes())
-            .build();
 
+    private final String name;
+    private final MethodDescriptor<byte[], byte[]> echo;
     private final EventLoopGroup serverLoop = newEventLoop();
     private final EventLoopGroup clientLoop = newEventLoop();
     private final Answers answers = new Answers();
@@ -62,9 +69,60 @@ final class GrpcBidiEcho implements Peer {
     private @Nullable ManagedChannel channel;
     private @Nullable ClientCall<byte[], byte[]> call;
 
+    private GrpcBidiEcho(String name, Marshaller<byte[]> requests, Marshaller<byte[]> answers) {
+        this.name = name;
+        echo = MethodDescriptor.<byte[], byte[]>newBuilder()
+                .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
+                .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Echo"))
+                .setRequestMarshaller(requests)
+                .setResponseMarshaller(answers)
+                .build();
+    }
+
+    /** Sends a command and answers with a result, each with an id, a tag and whatever else the product's messages have. */
+    static GrpcBidiEcho ofMessages() {
+        return new GrpcBidiEcho(
+                "grpc",
+                new InMessage<>(
+                        Command.getDefaultInstance(),
+                        payload -> Command.newBuilder()
+                                .setId(newId())
+                                .setTag(ByteBuffer.wrap(payload).getInt())
+                                .setCommandId(CommandIds.AGENT_EXECUTE)
+                                .setType("echo")
+                                .setPayload(ByteString.copyFrom(payload))
+                                .setDeadlineMillis(System.currentTimeMillis() + 30_000)
+                                .setAttempt(1)
+                                .build(),
+                        command -> command.getPayload().toByteArray()),
+                new InMessage<>(
+                        Result.getDefaultInstance(),
+                        data -> Result.newBuilder()
+                                .setId(newId())
+                                .setTag(ByteBuffer.wrap(data).getInt())
+                                .setReason(Reason.OK)
+                                .setData(ByteString.copyFrom(data))
+                                .setExecutionNanos(1_000)
+                                .build(),
+                        result -> result.getData().toByteArray()));
+    }
+
+    private static RecordId newId() {
+        ThreadLocalRandom random = ThreadLocalRandom.current();
+        return RecordId.newBuilder()
+                .setHigh(random.nextLong())
+                .setLow(random.nextLong())
+                .build();
+    }
+
+    /** Sends bytes and answers with the same: no protobuf, no ids. */
+    static GrpcBidiEcho ofBytes() {
+        return new GrpcBidiEcho("grpc_bytes", new Bytes(), new Bytes());
+    }
+
     @Override
     public String name() {
-        return "grpc";
+        return name;
     }
 
     @Override
@@ -82,7 +140,7 @@ final class GrpcBidiEcho implements Peer {
                         .build())
                 .directExecutor()
                 .addService(ServerServiceDefinition.builder(SERVICE)
-                        .addMethod(ECHO, new Echo())
+                        .addMethod(echo, new Echo())
                         .build())
                 .build()
                 .start();
@@ -97,7 +155,7 @@ final class GrpcBidiEcho implements Peer {
                 .overrideAuthority("localhost")
                 .directExecutor()
                 .build();
-        call = channel.newCall(ECHO, CallOptions.DEFAULT);
+        call = channel.newCall(echo, CallOptions.DEFAULT);
         call.start(answers, new Metadata());
         call.request(Integer.MAX_VALUE);
         run(1, Duration.ZERO);
@@ -173,6 +231,29 @@ final class GrpcBidiEcho implements Peer {
         }
     }
 
+    /** A payload on its way in a protobuf message. */
+    private static final class InMessage<M extends Message> implements Marshaller<byte[]> {
+        private final Marshaller<M> messages;
+        private final Function<byte[], M> wrap;
+        private final Function<M, byte[]> unwrap;
+
+        InMessage(M example, Function<byte[], M> wrap, Function<M, byte[]> unwrap) {
+            messages = ProtoUtils.marshaller(example);
+            this.wrap = wrap;
+            this.unwrap = unwrap;
+        }
+
+        @Override
+        public InputStream stream(byte[] value) {
+            return messages.stream(wrap.apply(value));
+        }
+
+        @Override
+        public byte[] parse(InputStream stream) {
+            return unwrap.apply(messages.parse(stream));
+        }
+    }
+
     /** What gRPC takes without a copy buffer of 8 KiB, as it does protobuf messages. */
     private static final class DrainableBytes extends ByteArrayInputStream implements Drainable, KnownLength {
         DrainableBytes(byte[] bytes) {
@@ -187,7 +268,7 @@ final class GrpcBidiEcho implements Peer {
         }
     }
 
-    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
+    private static final class Bytes implements Marshaller<byte[]> {
         @Override
         public InputStream stream(byte[] value) {
             return new DrainableBytes(value);

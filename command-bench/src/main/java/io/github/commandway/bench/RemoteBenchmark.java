@@ -33,7 +33,8 @@ public final class RemoteBenchmark {
                 new CommandwayPeer(CommandwayPeer.Agent.JOURNAL),
                 new RawQuicEcho(RawQuicEcho.Writes.PER_READ),
                 new RawQuicEcho(RawQuicEcho.Writes.PER_MESSAGE),
-                new GrpcBidiEcho()));
+                GrpcBidiEcho.ofMessages(),
+                GrpcBidiEcho.ofBytes()));
         peers.removeIf(peer -> !names.isEmpty() && !names.contains(peer.name()));
 
         Map<Peer, List<Measurement>> many = new LinkedHashMap<>();
@@ -95,6 +96,7 @@ public final class RemoteBenchmark {
             figures.add(peer.name() + "_single_cpu_us_per_op", cpuAlone);
         });
         figures.addRatio("ratio_vs_grpc", "commandway_ops_per_s", "grpc_ops_per_s");
+        figures.addRatio("ratio_vs_grpc_bytes", "commandway_ops_per_s", "grpc_bytes_ops_per_s");
         figures.addRatio("ratio_vs_raw", "commandway_ops_per_s", "raw_quic_ops_per_s");
         figures.addRatio("ratio_vs_raw_per_message", "commandway_ops_per_s", "raw_quic_per_message_ops_per_s");
         figures.addRatio("p50_ratio_vs_grpc", "commandway_p50_us", "grpc_p50_us");
