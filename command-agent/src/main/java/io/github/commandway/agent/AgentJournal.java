@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class AgentJournal implements AutoCloseable {
     private final Map<RecordId, Optional<Outcome>> entries = new LinkedHashMap<>();
     private final @Nullable JournalFile file;
+    private boolean closed;
 
     private AgentJournal(@Nullable JournalFile file) {
         this.file = file;
@@ -53,10 +54,10 @@ final class AgentJournal implements AutoCloseable {
     /**
      * Enters that a command begins, before it does.
      *
-     * @return false if it was entered before: then it must not run again
+     * @return false if it was entered before, or the journal is closed: then it must not run
      */
     synchronized boolean begin(RecordId id) {
-        if (entries.putIfAbsent(id, Optional.empty()) != null) {
+        if (closed || entries.putIfAbsent(id, Optional.empty()) != null) {
             return false;
         }
         if (file != null) {
@@ -65,8 +66,11 @@ final class AgentJournal implements AutoCloseable {
         return true;
     }
 
-    /** Enters what came of a command, before the server is told. */
+    /** Enters what came of a command, before the server is told. After {@link #close} it does nothing: the next start reports the command as lost. */
     synchronized void end(Outcome outcome) {
+        if (closed) {
+            return;
+        }
         entries.put(outcome.id(), Optional.of(outcome));
         if (file != null) {
             file.ended(outcome, entries);
@@ -100,6 +104,7 @@ final class AgentJournal implements AutoCloseable {
 
     @Override
     public synchronized void close() throws IOException {
+        closed = true;
         if (file != null) {
             file.close();
         }

@@ -246,12 +246,13 @@ public final class AgentRuntime implements AutoCloseable {
         return ticker.getAsLong();
     }
 
-    /** A command begins now. */
-    void begin(Execution execution) {
+    /** A command begins now, unless it has begun before or this agent is closed. */
+    boolean begin(Execution execution) {
         if (!journal.begin(execution.assignment().id())) {
-            throw new IllegalStateException(execution + " begins twice");
+            return false;
         }
         link.started(execution.assignment());
+        return true;
     }
 
     void progress(Execution execution, double fraction, String message) {

@@ -63,8 +63,7 @@ final class Execution implements Command, CommandContext, ResultReceiver {
             state = State.RUNNING;
             startedNanos = runtime.nanoTime();
         }
-        runtime.begin(this);
-        return true;
+        return runtime.begin(this);
     }
 
     @Override

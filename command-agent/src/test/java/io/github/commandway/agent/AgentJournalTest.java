@@ -89,6 +89,17 @@ class AgentJournalTest {
     }
 
     @Test
+    void anOutcomeThatComesAfterTheCloseIsLost() throws IOException {
+        AgentJournal journal = open();
+        journal.begin(FIRST);
+        journal.close();
+        journal.end(completed(FIRST, "too late"));
+        try (AgentJournal next = open()) {
+            assertThat(next.outcome(FIRST).orElseThrow().reason()).isEqualTo(Reason.LOST);
+        }
+    }
+
+    @Test
     void holdsAnOutcomeLargerThanAFile() throws IOException {
         byte[] large = new byte[10 * SMALL];
         new Random(1).nextBytes(large);

@@ -85,6 +85,19 @@ class AgentKillTest {
     }
 
     @Test
+    void anOutcomeThatCouldNotBeSentArrivesWhenTheAgentIsBack() throws Exception {
+        AgentProcess agent = startAgent();
+        CommandHandle handle = server.submit(AGENT, "wait", "once");
+        awaitStatus(handle, CommandStatus.EXECUTING);
+        agent.signal("STOP");
+        server.awaitGone(AGENT);
+        Files.createFile(directory.resolve("go"));
+        agent.signal("CONT");
+        assertThat(ended(handle).status()).isEqualTo(CommandStatus.COMPLETED);
+        assertThat(effects()).containsExactly("once");
+    }
+
+    @Test
     void aRestartedAgentTakesOverFromItsDeadSelfAtOnce() throws Exception {
         server.close();
         // so slow that the dead session is still there when the new one comes

@@ -1,5 +1,7 @@
 package io.github.commandway.agent;
 
+import static org.awaitility.Awaitility.await;
+
 import io.github.commandway.quic.ServerAddress;
 import io.github.commandway.quic.identity.Identity;
 import java.io.IOException;
@@ -42,6 +44,14 @@ final class AgentProcess {
         process.destroyForcibly().onExit().join();
     }
 
+    /** Lets it stand still, or go on, without its knowing. */
+    void signal(String name) throws IOException {
+        Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start();
+        if (kill.onExit().join().exitValue() != 0) {
+            throw new IOException("kill -" + name + " failed");
+        }
+    }
+
     /** Runs the agent; arguments: server, directory, heartbeat. */
     public static void main(String[] arguments) throws Exception {
         Path directory = Path.of(arguments[1]);
@@ -54,6 +64,8 @@ final class AgentProcess {
                             StandardOpenOption.APPEND);
                     if (type.equals("forever")) {
                         new CountDownLatch(1).await();
+                    } else if (type.equals("wait")) {
+                        await().forever().until(() -> Files.exists(directory.resolve("go")));
                     }
                     return payload;
                 })
