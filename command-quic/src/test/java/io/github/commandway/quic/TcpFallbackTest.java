@@ -38,7 +38,7 @@ final class TcpFallbackTest {
             agent.start(server.link(agent, "a1", Transport.AUTO)
                     .servers(List.of(new ServerAddress("127.0.0.1", front.getLocalPort()))));
 
-            await().atMost(TestServer.PATIENCE).until(() -> agent.link().isConnected());
+            await().atMost(TestServer.PATIENCE).until(() -> !agent.connections.isEmpty());
             assertThat(agent.connections).containsExactly(Transport.TCP);
             assertThat(server.ended(server.submit(CommandRequest.toAgent("a1", "echo")))
                             .reason())
