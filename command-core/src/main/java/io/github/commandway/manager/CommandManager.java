@@ -228,9 +228,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             command.recorded = true;
             // it may have been found in the store and cancelled by now
             if (!command.status.isTerminal()) {
-                command.deadlineNanos =
-                        ticker.getAsLong() + command.request.ttl().toNanos();
-                deadlines.schedule(command, command.deadlineNanos);
+                command.deadlineNanos(ticker.getAsLong() + command.request.ttl().toNanos());
+                deadlines.schedule(command, command.deadlineNanos());
             }
         }
         deliver(command);
@@ -308,11 +307,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void recordSent(LiveCommand command) {
         command.sentAtMillis = clock.millis();
         changed(command, CommandStatus.PENDING, CommandEvent.Type.SENT, command.sentAtMillis);
-        command.deadlineNanos = ticker.getAsLong() + command.request.timeout().toNanos();
+        command.deadlineNanos(ticker.getAsLong() + command.request.timeout().toNanos());
         // a later deadline is left to the wheel, which looks again when the earlier one fires
-        if (command.deadlineNanos - command.wheelNanos < 0) {
+        if (command.deadlineNanos() - command.wheelNanos < 0) {
             deadlines.cancel(command);
-            deadlines.schedule(command, command.deadlineNanos);
+            deadlines.schedule(command, command.deadlineNanos());
         }
     }
 
@@ -505,9 +504,10 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             command.result = result;
             command.endedAtMillis = clock.millis();
             command.lastSequence++;
+            // first, since the store may use what links the command into the wheel
+            deadlines.cancel(command);
             written = update(command, from);
         }
-        deadlines.cancel(command);
         countOf(status).increment();
         if (written.isDone()) {
             publish(command, written);
@@ -770,8 +770,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (command.status.isTerminal()) {
                 return;
             }
-            if (command.deadlineNanos - ticker.getAsLong() > 0) {
-                deadlines.schedule(command, command.deadlineNanos);
+            if (command.deadlineNanos() - ticker.getAsLong() > 0) {
+                deadlines.schedule(command, command.deadlineNanos());
                 return;
             }
         }
