@@ -228,9 +228,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             command.recorded = true;
             // it may have been found in the store and cancelled by now
             if (!command.status.isTerminal()) {
-                command.deadlineNanos =
-                        ticker.getAsLong() + command.request.ttl().toNanos();
-                deadlines.schedule(command, command.deadlineNanos);
+                command.deadlineNanos(ticker.getAsLong() + command.request.ttl().toNanos());
+                deadlines.schedule(command, command.deadlineNanos());
             }
         }
         deliver(command);
@@ -262,10 +261,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void dispatch(LiveCommand command, Handler handler) {
         if (!(handler instanceof QueueingHandler)) {
             synchronized (command) {
-                if (!recordHandOver(command)) {
+                long now = clock.millis();
+                if (!recordHandOver(command, now)) {
                     return;
                 }
-                recordStart(command);
+                recordStart(command, now);
             }
             deliver(command);
         }
@@ -289,30 +289,30 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         boolean handedOver;
         synchronized (command) {
-            handedOver = recordHandOver(command);
+            handedOver = recordHandOver(command, clock.millis());
         }
         deliver(command);
         return handedOver;
     }
 
-    private boolean recordHandOver(LiveCommand command) {
+    private boolean recordHandOver(LiveCommand command, long nowMillis) {
         if (command.status.isTerminal() || command.cancelCause != null) {
             return false;
         }
         if (command.sentAtMillis == 0) {
-            recordSent(command);
+            recordSent(command, nowMillis);
         }
         return true;
     }
 
-    private void recordSent(LiveCommand command) {
-        command.sentAtMillis = clock.millis();
+    private void recordSent(LiveCommand command, long nowMillis) {
+        command.sentAtMillis = nowMillis;
         changed(command, CommandStatus.PENDING, CommandEvent.Type.SENT, command.sentAtMillis);
-        command.deadlineNanos = ticker.getAsLong() + command.request.timeout().toNanos();
+        command.deadlineNanos(ticker.getAsLong() + command.request.timeout().toNanos());
         // a later deadline is left to the wheel, which looks again when the earlier one fires
-        if (command.deadlineNanos - command.wheelNanos < 0) {
+        if (command.deadlineNanos() - command.wheelNanos < 0) {
             deadlines.cancel(command);
-            deadlines.schedule(command, command.deadlineNanos);
+            deadlines.schedule(command, command.deadlineNanos());
         }
     }
 
@@ -328,18 +328,18 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 dropped.increment();
                 return;
             }
-            recordStart(command);
+            recordStart(command, clock.millis());
         }
         deliver(command);
     }
 
-    private void recordStart(LiveCommand command) {
+    private void recordStart(LiveCommand command, long nowMillis) {
         if (command.status == CommandStatus.PENDING) {
             if (command.sentAtMillis == 0) {
-                recordSent(command);
+                recordSent(command, nowMillis);
             }
             command.status = CommandStatus.EXECUTING;
-            command.startedAtMillis = clock.millis();
+            command.startedAtMillis = nowMillis;
             changed(command, CommandStatus.PENDING, CommandEvent.Type.EXECUTING, command.startedAtMillis);
         }
     }
@@ -387,8 +387,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 dropped.increment();
                 return;
             }
-            recordStart(command);
-            appendEvent(command, type, channel, data, fraction, message);
+            long now = clock.millis();
+            recordStart(command, now);
+            appendEvent(command, type, now, channel, data, fraction, message);
         }
         deliver(command);
     }
@@ -396,18 +397,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void appendEvent(
             LiveCommand command,
             CommandEvent.Type type,
+            long nowMillis,
             @Nullable String channel,
             byte @Nullable [] data,
             double fraction,
             String message) {
         CommandEvent event = new CommandEvent(
-                command.lastSequence + 1L,
-                type,
-                Instant.ofEpochMilli(clock.millis()),
-                channel,
-                data,
-                fraction,
-                message);
+                command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
         watchForFailure(append(command, event), command);
         announce(command, event);
@@ -495,19 +491,21 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (command.status.isTerminal()) {
                 return false;
             }
+            long now = clock.millis();
             if (status == CommandStatus.COMPLETED) {
-                recordStart(command);
+                recordStart(command, now);
             }
             CommandStatus from = command.status;
             command.status = status;
             command.reason = reason;
             command.message = message;
             command.result = result;
-            command.endedAtMillis = clock.millis();
+            command.endedAtMillis = now;
             command.lastSequence++;
+            // first, since the store may use what links the command into the wheel
+            deadlines.cancel(command);
             written = update(command, from);
         }
-        deadlines.cancel(command);
         countOf(status).increment();
         if (written.isDone()) {
             publish(command, written);
@@ -708,7 +706,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             if (!command.cancelRequested) {
                 command.cancelRequested = true;
-                appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, null, null, -1, "");
+                appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, clock.millis(), null, null, -1, "");
             }
             handedOver = command.sentAtMillis != 0;
             if (command.cancelCause == null) {
@@ -770,8 +768,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (command.status.isTerminal()) {
                 return;
             }
-            if (command.deadlineNanos - ticker.getAsLong() > 0) {
-                deadlines.schedule(command, command.deadlineNanos);
+            if (command.deadlineNanos() - ticker.getAsLong() > 0) {
+                deadlines.schedule(command, command.deadlineNanos());
                 return;
             }
         }

@@ -107,11 +107,20 @@ public final class CommandRequest {
     }
 
     private static String requireText(String what, String value) {
-        if (value.isBlank() || value.length() > MAX_TEXT || value.chars().anyMatch(Character::isISOControl)) {
+        if (value.isBlank() || value.length() > MAX_TEXT || hasControlCharacter(value)) {
             throw new IllegalArgumentException(
                     what + " must have 1 to " + MAX_TEXT + " characters and no control characters");
         }
         return value;
+    }
+
+    private static boolean hasControlCharacter(String value) {
+        for (int i = 0; i < value.length(); i++) {
+            if (Character.isISOControl(value.charAt(i))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static Duration requireWithin(String what, Duration value, Duration least) {

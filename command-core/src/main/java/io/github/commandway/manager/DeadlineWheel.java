@@ -24,22 +24,26 @@ final class DeadlineWheel {
 
     /** Sets the command's deadline; it has none in the wheel yet. */
     synchronized void schedule(LiveCommand command, long deadlineNanos) {
-        long tick = Math.max(currentTick, (deadlineNanos - start + TICK_NANOS - 1) / TICK_NANOS);
-        int spoke = (int) tick & (SPOKES - 1);
+        long behindCurrentTick = Math.max(0, start + currentTick * TICK_NANOS - deadlineNanos);
+        command.wheelNanos = deadlineNanos + behindCurrentTick;
+        command.inWheel = true;
+        int spoke = spokeOf(command);
         LiveCommand head = spokes[spoke];
-        command.wheelNanos = deadlineNanos;
-        command.wheelSpoke = spoke;
         command.wheelPrevious = null;
-        command.wheelNext = head;
+        command.nextInWheelOrEnded = head;
         if (head != null) {
             head.wheelPrevious = command;
         }
         spokes[spoke] = command;
     }
 
+    private int spokeOf(LiveCommand command) {
+        return (int) ((command.wheelNanos - start + TICK_NANOS - 1) / TICK_NANOS) & (SPOKES - 1);
+    }
+
     /** Removes the command; does nothing if it is not in the wheel. */
     synchronized void cancel(LiveCommand command) {
-        if (command.wheelSpoke >= 0) {
+        if (command.inWheel) {
             unlink(command);
         }
     }
@@ -51,7 +55,7 @@ final class DeadlineWheel {
         for (long tick = first; tick <= nowTick; tick++) {
             LiveCommand command = spokes[(int) tick & (SPOKES - 1)];
             while (command != null) {
-                LiveCommand next = command.wheelNext;
+                LiveCommand next = command.nextInWheelOrEnded;
                 if (command.wheelNanos - nowNanos <= 0) {
                     unlink(command);
                     due.add(command);
@@ -64,17 +68,17 @@ final class DeadlineWheel {
 
     private void unlink(LiveCommand command) {
         LiveCommand previous = command.wheelPrevious;
-        LiveCommand next = command.wheelNext;
+        LiveCommand next = command.nextInWheelOrEnded;
         if (previous == null) {
-            spokes[command.wheelSpoke] = next;
+            spokes[spokeOf(command)] = next;
         } else {
-            previous.wheelNext = next;
+            previous.nextInWheelOrEnded = next;
         }
         if (next != null) {
             next.wheelPrevious = previous;
         }
-        command.wheelSpoke = LiveCommand.NOT_IN_WHEEL;
+        command.inWheel = false;
         command.wheelPrevious = null;
-        command.wheelNext = null;
+        command.nextInWheelOrEnded = null;
     }
 }

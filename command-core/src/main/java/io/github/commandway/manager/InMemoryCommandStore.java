@@ -3,18 +3,16 @@ package io.github.commandway.manager;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
-import org.agrona.collections.Object2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,7 +47,7 @@ public final class InMemoryCommandStore implements CommandStore {
     private final long keyRetentionMillis;
     private final int maxEnded;
     private final long maxEndedBytes;
-    private final List<Object2ObjectHashMap<RecordId, LiveCommand>> stripes = new ArrayList<>(STRIPES);
+    private final List<RowTable> stripes = new ArrayList<>(STRIPES);
     private final Map<Key, LiveCommand> keyed = new ConcurrentHashMap<>();
 
     /** What the logs of open commands hold; when it is too much, each may hold less. */
@@ -82,7 +80,7 @@ public final class InMemoryCommandStore implements CommandStore {
         this.maxEnded = maxEnded;
         this.maxEndedBytes = maxEndedBytes;
         for (int i = 0; i < STRIPES; i++) {
-            stripes.add(new Object2ObjectHashMap<>());
+            stripes.add(new RowTable());
         }
     }
 
@@ -124,9 +122,9 @@ public final class InMemoryCommandStore implements CommandStore {
     }
 
     private boolean insert(LiveCommand row) {
-        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
+        RowTable stripe = stripeOf(row.idHash);
         synchronized (stripe) {
-            return stripe.putIfAbsent(row.id, row) == null;
+            return stripe.add(row);
         }
     }
 
@@ -197,16 +195,16 @@ public final class InMemoryCommandStore implements CommandStore {
             return CompletableFuture.failedFuture(e);
         }
         PriorityQueue<LiveCommand> newest = new PriorityQueue<>(query.limit() + 1, OLDEST_FIRST);
-        for (Object2ObjectHashMap<RecordId, LiveCommand> stripe : stripes) {
+        for (RowTable stripe : stripes) {
             synchronized (stripe) {
-                for (LiveCommand row : stripe.values()) {
+                stripe.forEach(row -> {
                     if (matches(row, query) && before.isAfter(row)) {
                         newest.add(row);
                         if (newest.size() > query.limit() + 1) {
                             newest.poll();
                         }
                     }
-                }
+                });
             }
         }
         boolean more = newest.size() > query.limit();
@@ -248,33 +246,38 @@ public final class InMemoryCommandStore implements CommandStore {
                 remove(ended.takeOldest());
             }
             while (endedKeyed.isOldestFrom(now - keyRetentionMillis)) {
-                remove(endedKeyed.takeOldest());
+                removeKeyed(endedKeyed.takeOldest());
             }
         }
     }
 
     /** Called with {@link #endedLock} held. */
     private void shrink() {
-        while (ended.rows.size() > maxEnded || ended.bytes > maxEndedBytes) {
+        while (ended.size > maxEnded || ended.bytes > maxEndedBytes) {
             remove(ended.takeOldest());
         }
     }
 
-    private void remove(LiveCommand row) {
-        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(row.id);
-        synchronized (stripe) {
-            stripe.remove(row.id);
-        }
+    private void removeKeyed(LiveCommand row) {
+        remove(row);
         Key key = Key.of(row);
         if (key != null) {
             keyed.remove(key, row);
         }
     }
 
+    /** Of a row without a key; most of what it refers to has left the caches, so nothing of that is looked at. */
+    private void remove(LiveCommand row) {
+        RowTable stripe = stripeOf(row.idHash);
+        synchronized (stripe) {
+            stripe.remove(row);
+        }
+    }
+
     @Override
     public long size() {
         long size = 0;
-        for (Object2ObjectHashMap<RecordId, LiveCommand> stripe : stripes) {
+        for (RowTable stripe : stripes) {
             synchronized (stripe) {
                 size += stripe.size();
             }
@@ -286,15 +289,15 @@ public final class InMemoryCommandStore implements CommandStore {
     public void close() {}
 
     private @Nullable LiveCommand row(RecordId id) {
-        Object2ObjectHashMap<RecordId, LiveCommand> stripe = stripeOf(id);
+        RowTable stripe = stripeOf(id.hashCode());
         synchronized (stripe) {
             return stripe.get(id);
         }
     }
 
-    private Object2ObjectHashMap<RecordId, LiveCommand> stripeOf(RecordId id) {
+    private RowTable stripeOf(int idHash) {
         // the upper bits: the lower ones choose the slot within the stripe
-        return stripes.get(id.hashCode() >>> 28);
+        return stripes.get(idHash >>> 28);
     }
 
     private record Key(@Nullable String principal, String key) {
@@ -304,25 +307,40 @@ public final class InMemoryCommandStore implements CommandStore {
         }
     }
 
-    /** Ended rows in the order of their ends. */
+    /** Ended rows in the order of their ends, linked through the rows. */
     private static final class Ended {
-        final Deque<LiveCommand> rows = new ArrayDeque<>();
+        private @Nullable LiveCommand oldest;
+        private @Nullable LiveCommand newest;
+        int size;
         long bytes;
 
         void add(LiveCommand row) {
-            rows.addLast(row);
-            bytes += row.bytes();
+            row.endedBytes(row.bytes());
+            if (newest == null) {
+                oldest = row;
+            } else {
+                newest.nextInWheelOrEnded = row;
+            }
+            newest = row;
+            size++;
+            bytes += row.endedBytes();
         }
 
         boolean isOldestFrom(long millis) {
-            LiveCommand oldest = rows.peekFirst();
             return oldest != null && oldest.endedAtMillis <= millis;
         }
 
+        /** There must be one. */
         LiveCommand takeOldest() {
-            LiveCommand oldest = rows.removeFirst();
-            bytes -= oldest.bytes();
-            return oldest;
+            LiveCommand row = Objects.requireNonNull(oldest);
+            oldest = row.nextInWheelOrEnded;
+            if (oldest == null) {
+                newest = null;
+            }
+            row.nextInWheelOrEnded = null;
+            size--;
+            bytes -= row.endedBytes();
+            return row;
         }
     }
 

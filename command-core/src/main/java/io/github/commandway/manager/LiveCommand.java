@@ -3,6 +3,7 @@ package io.github.commandway.manager;
 import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.Reason;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -13,11 +14,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One command of this manager: the record, the promise and the context in one object, since every command needs all three. All
- * mutable fields are guarded by this object's own lock, except those of the wheel, which the wheel guards. Lock order: command, then
- * store, table and wheel.
+ * mutable fields are guarded by this object's own lock, except those of the wheel and the in-memory store, which these guard. Lock
+ * order: command, then store, table and wheel.
  */
 final class LiveCommand implements RecordedCommand, CommandContext, CommandHandle {
-    static final int NOT_IN_WHEEL = -1;
+    private static final int FIRST_ATTEMPT = 1;
 
     final RecordId id;
     final CommandRequest request;
@@ -34,8 +35,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     long sentAtMillis;
     long startedAtMillis;
     long endedAtMillis;
-    long deadlineNanos;
-    int attempt = 1;
+    private long deadlineNanosOrEndedBytes;
     int lastSequence = 1;
     boolean recorded;
     boolean cancelRequested;
@@ -53,14 +53,22 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     @Nullable EventLog log;
 
     long wheelNanos;
-    int wheelSpoke = NOT_IN_WHEEL;
+    boolean inWheel;
 
     @Nullable LiveCommand wheelPrevious;
 
-    @Nullable LiveCommand wheelNext;
+    /** What is behind it in the wheel; once it has ended, and so left the wheel, the in-memory store's: what ended after it. */
+    @Nullable LiveCommand nextInWheelOrEnded;
+
+    /** The in-memory store's: by which its table finds the row without a look at the id. */
+    final int idHash;
+
+    /** The in-memory store's: what is behind this row in the chain of its table. */
+    @Nullable LiveCommand nextRow;
 
     LiveCommand(RecordId id, CommandRequest request, long tag, long createdAtMillis) {
         this.id = id;
+        this.idHash = id.hashCode();
         this.request = request;
         this.tag = tag;
         this.createdAtMillis = createdAtMillis;
@@ -77,8 +85,8 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     }
 
     @Override
-    public synchronized int attempt() {
-        return attempt;
+    public int attempt() {
+        return FIRST_ATTEMPT;
     }
 
     @Override
@@ -95,7 +103,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 reason,
                 message,
                 result,
-                attempt,
+                FIRST_ATTEMPT,
                 Instant.ofEpochMilli(createdAtMillis),
                 instantOrNull(sentAtMillis),
                 instantOrNull(startedAtMillis),
@@ -107,9 +115,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     @Override
     public synchronized Instant deadline() {
-        return sentAtMillis == 0
-                ? Instant.ofEpochMilli(createdAtMillis).plus(request.ttl())
-                : Instant.ofEpochMilli(sentAtMillis).plus(request.timeout());
+        return sentAtMillis == 0 ? after(createdAtMillis, request.ttl()) : after(sentAtMillis, request.timeout());
     }
 
     @Override
@@ -183,6 +189,24 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
         return present;
     }
 
+    /** When the time of the open command is over, on the ticker. Once it has ended this is not kept, to make room for its bytes. */
+    long deadlineNanos() {
+        return deadlineNanosOrEndedBytes;
+    }
+
+    void deadlineNanos(long nanos) {
+        deadlineNanosOrEndedBytes = nanos;
+    }
+
+    /** The in-memory store's: what it has counted for the ended record. */
+    long endedBytes() {
+        return deadlineNanosOrEndedBytes;
+    }
+
+    void endedBytes(long bytes) {
+        deadlineNanosOrEndedBytes = bytes;
+    }
+
     /** How many bytes the record holds beyond its own size. */
     long bytes() {
         byte[] bytes = result;
@@ -192,6 +216,12 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 + (bytes == null ? 0 : bytes.length)
                 + (text == null ? 0 : text.length())
                 + (events == null ? 0 : events.bytes());
+    }
+
+    private static Instant after(long millis, Duration duration) {
+        return Instant.ofEpochSecond(
+                Math.floorDiv(millis, 1_000L) + duration.getSeconds(),
+                Math.floorMod(millis, 1_000L) * 1_000_000 + duration.getNano());
     }
 
     private static @Nullable Instant instantOrNull(long millis) {
