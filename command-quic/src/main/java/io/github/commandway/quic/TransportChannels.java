@@ -115,7 +115,7 @@ final class TransportChannels {
     }
 
     static QuicSslContext quicServerTls(Identity identity, X509ExtendedTrustManager trust) {
-        return QuicSslContextBuilder.forServer(identity.privateKey(), null, chain(identity))
+        return QuicSslContextBuilder.forServer(new FixedKeyManager(identity), null)
                 .trustManager(trust)
                 // an agent that joins has no certificate yet
                 .clientAuth(ClientAuth.OPTIONAL)
@@ -125,9 +125,7 @@ final class TransportChannels {
 
     static SslContext tcpServerTls(Identity identity, X509ExtendedTrustManager trust) throws SSLException {
         return tcpTls(
-                SslContextBuilder.forServer(identity.privateKey(), chain(identity))
-                        .clientAuth(ClientAuth.OPTIONAL),
-                trust);
+                SslContextBuilder.forServer(new FixedKeyManager(identity)).clientAuth(ClientAuth.OPTIONAL), trust);
     }
 
     private static SslContext tcpTls(SslContextBuilder tls, X509ExtendedTrustManager trust) throws SSLException {
@@ -140,10 +138,6 @@ final class TransportChannels {
                         SelectedListenerFailureBehavior.FATAL_ALERT,
                         Wire.ALPN))
                 .build();
-    }
-
-    static X509Certificate[] chain(Identity identity) {
-        return identity.certificateChain().toArray(X509Certificate[]::new);
     }
 
     static @Nullable SocketAddress remoteAddress(@Nullable Channel transport) {
@@ -199,7 +193,7 @@ final class TransportChannels {
                 QuicSslContextBuilder builder =
                         QuicSslContextBuilder.forClient().trustManager(trust).applicationProtocols(Wire.ALPN);
                 if (identity != null) {
-                    builder.keyManager(identity.privateKey(), null, chain(identity));
+                    builder.keyManager(new FixedKeyManager(identity), null);
                 }
                 // the trust manager knows the name to expect, which is not the host's
                 context = builder.endpointIdentificationAlgorithm(null).build();
@@ -213,7 +207,7 @@ final class TransportChannels {
             if (context == null) {
                 SslContextBuilder builder = SslContextBuilder.forClient().endpointIdentificationAlgorithm(null);
                 if (identity != null) {
-                    builder.keyManager(identity.privateKey(), chain(identity));
+                    builder.keyManager(new FixedKeyManager(identity));
                 }
                 context = tcpTls(builder, trust);
                 tcp = context;
