@@ -9,6 +9,7 @@ import java.security.cert.PKIXParameters;
 import java.security.cert.TrustAnchor;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.List;
@@ -22,6 +23,9 @@ final class PeerVerifier {
     private static final String CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
     private static final int DNS_NAME = 2; // RFC 5280 section 4.2.1.6, GeneralName
     private static final int MAX_CHAIN = 10;
+
+    /** For all of this JVM, where one server sees many agents, or many links the same server. */
+    private static final VerifiedChains VERIFIED = new VerifiedChains(100_000);
 
     private final List<X509Certificate> authorities;
     private final Clock clock;
@@ -63,10 +67,30 @@ final class PeerVerifier {
         if (belowAuthority.isEmpty() || leaf.getBasicConstraints() >= 0) {
             throw new CertificateException("the peer presented an authority's certificate as its own");
         }
+        Instant now = clock.instant();
+        VerifiedChains.Digest digest = VerifiedChains.Digest.of(authorities, chain);
+        X509Certificate known = VERIFIED.authorityOf(digest);
+        if (known == null || !areValid(belowAuthority, now) || !areValid(List.of(known), now)) {
+            VERIFIED.add(digest, authorityOf(belowAuthority, Date.from(now)));
+        }
+        List<String> purposes = leaf.getExtendedKeyUsage();
+        if (purposes == null || !purposes.contains(keyPurpose)) {
+            throw new CertificateException("the peer's certificate is not one for " + role);
+        }
+    }
+
+    private static boolean areValid(List<X509Certificate> certificates, Instant now) {
+        return certificates.stream()
+                .allMatch(
+                        certificate -> !now.isBefore(certificate.getNotBefore().toInstant())
+                                && !now.isAfter(certificate.getNotAfter().toInstant()));
+    }
+
+    /** The authority that the path leads to; all of it is valid now. */
+    private X509Certificate authorityOf(List<X509Certificate> belowAuthority, Date now) throws CertificateException {
         Set<TrustAnchor> anchors = authorities.stream()
                 .map(authority -> new TrustAnchor(authority, null))
                 .collect(Collectors.toSet());
-        Date now = Date.from(clock.instant());
         try {
             PKIXParameters parameters = new PKIXParameters(anchors);
             parameters.setRevocationEnabled(false); // JoinTokens.isCurrent takes its place
@@ -80,14 +104,11 @@ final class PeerVerifier {
             if (authority.getBasicConstraints() < 0) {
                 throw new CertificateException("the trusted certificate is not an authority's");
             }
+            return authority;
         } catch (CertificateException e) {
             throw e;
         } catch (GeneralSecurityException e) {
             throw new CertificateException("the peer's certificate chain is refused: " + e.getMessage(), e);
-        }
-        List<String> purposes = leaf.getExtendedKeyUsage();
-        if (purposes == null || !purposes.contains(keyPurpose)) {
-            throw new CertificateException("the peer's certificate is not one for " + role);
         }
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigInteger;
@@ -12,6 +13,7 @@ import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.SecureRandom;
 import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.Date;
@@ -205,6 +207,66 @@ class TrustTest {
         assertThatThrownBy(() -> server.trustManager(clock).checkClientTrusted(chain(intruder), "ECDHE_ECDSA"))
                 .isInstanceOf(CertificateException.class);
         assertThat(server.trustManager(clock).getAcceptedIssuers()).containsExactly(authority.certificate());
+    }
+
+    @Test
+    void knownChainIsRefusedAfterItsTime() throws Exception {
+        X509ExtendedTrustManager trust = server.trustManager(clock);
+        trust.checkClientTrusted(chain(agent), "ECDHE_ECDSA");
+        trust.checkClientTrusted(chain(agent), "ECDHE_ECDSA");
+        clock.advance(DAY.plusSeconds(1));
+        assertThatThrownBy(() -> trust.checkClientTrusted(chain(agent), "ECDHE_ECDSA"))
+                .isInstanceOf(CertificateException.class)
+                .hasMessageContaining("validity check failed");
+    }
+
+    @Test
+    void knownChainIsRefusedAfterItsAuthoritysTime() throws Exception {
+        X509Certificate[] chain = {signed(Duration.ofDays(36_500), "commandway", false), authority.certificate()};
+        agent.trustManager(clock).checkServerTrusted(chain, "ECDHE_ECDSA");
+        clock.advance(Duration.ofDays(3654));
+        assertThatThrownBy(() -> agent.trustManager(clock).checkServerTrusted(chain, "ECDHE_ECDSA"))
+                .isInstanceOf(CertificateException.class);
+    }
+
+    @Test
+    void knownChainIsRefusedUnderOtherAuthoritiesAndInAnotherRole() throws Exception {
+        server.trustManager(clock).checkClientTrusted(chain(agent), "ECDHE_ECDSA");
+        Identity strangersServer = stranger.issueServer(List.of(), DAY);
+        assertThatThrownBy(() -> strangersServer.trustManager(clock).checkClientTrusted(chain(agent), "ECDHE_ECDSA"))
+                .isInstanceOf(CertificateException.class)
+                .hasMessageContaining("refused");
+        assertRefused(server.trustManager(clock), chain(agent), "not one for a server");
+    }
+
+    @Test
+    void chainWithASpoiltSignatureIsRefusedAfterTheRealOne() throws Exception {
+        server.trustManager(clock).checkClientTrusted(chain(agent), "ECDHE_ECDSA");
+        byte[] encoded = agent.certificate().getEncoded();
+        encoded[encoded.length - 1] ^= 1;
+        X509Certificate spoilt = (X509Certificate)
+                CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(encoded));
+        X509Certificate[] forged = {spoilt, authority.certificate()};
+        for (int attempt = 0; attempt < 2; attempt++) {
+            assertThatThrownBy(() -> server.trustManager(clock).checkClientTrusted(forged, "ECDHE_ECDSA"))
+                    .isInstanceOf(CertificateException.class);
+        }
+    }
+
+    @Test
+    void verifiedChainsForgetTheLeastRecentlyUsed() throws Exception {
+        List<X509Certificate> authorities = List.of(authority.certificate());
+        var first = VerifiedChains.Digest.of(authorities, chain(agent));
+        var second = VerifiedChains.Digest.of(authorities, chain(server));
+        var third = VerifiedChains.Digest.of(List.of(stranger.certificate()), chain(server));
+        VerifiedChains chains = new VerifiedChains(2);
+        chains.add(first, authority.certificate());
+        chains.add(second, authority.certificate());
+        assertThat(chains.authorityOf(first)).isEqualTo(authority.certificate());
+        chains.add(third, stranger.certificate());
+        assertThat(chains.authorityOf(second)).isNull();
+        assertThat(chains.authorityOf(first)).isEqualTo(authority.certificate());
+        assertThat(chains.authorityOf(third)).isEqualTo(stranger.certificate());
     }
 
     @Test
