@@ -130,15 +130,20 @@ final class JoinTest {
         ClientTls stranger =
                 new ClientTls(TestServer.identity(other, "a1"), new PinnedTrustManager(authority.fingerprint(), CLOCK));
 
+        List<Envelope> answers = List.of();
         try {
-            // on TCP the client believes itself connected until it is told otherwise
+            // the client may believe itself connected until it is told otherwise
             RawAgent agent = RawAgent.connect(threads, address, transport, stranger);
+            answers = agent.received;
             agent.say(Envelope.newBuilder().setHello(Hello.getDefaultInstance()));
-            agent.awaitEnd();
         } catch (java.util.concurrent.ExecutionException refused) {
             assertThat(refused).hasCauseInstanceOf(Exception.class);
         }
-        assertThat(server.knownCount()).isZero();
+
+        // while the server answers somebody else, it has seen the stranger
+        join(transport, tokens.create(JoinTokens.Terms.forAnyAgent()), "a2");
+        assertThat(answers).isEmpty();
+        assertThat(server.find("a1")).isEmpty();
     }
 
     @ParameterizedTest
