@@ -1,6 +1,6 @@
 package io.github.commandway.dispatch;
 
-import java.util.Map;
+import java.lang.invoke.VarHandle;
 import java.util.TreeMap;
 import org.agrona.collections.Int2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -15,11 +15,11 @@ public final class Registry {
     private final Object lock = new Object();
     private final TreeMap<Integer, Registration> registrations = new TreeMap<>();
 
-    /**
-     * Set once and read without synchronisation: the final fields of {@link Frozen} make it safe to publish by a data race
-     * (JLS 17.5), and a reader that still sees null takes the slow path under the lock.
-     */
-    private @Nullable Frozen frozen;
+    /** The system's handlers, filled when the registry is frozen: whoever gets the registry after that sees all of them. */
+    private final @Nullable Handler[] system = new Handler[CommandIds.FIRST_APPLICATION_ID];
+
+    /** The applications' handlers; set once, with the same visibility, and null until the registry is frozen. */
+    private @Nullable Int2ObjectHashMap<Handler> extended;
 
     /** Creates an empty registry. */
     public Registry() {}
@@ -37,7 +37,7 @@ public final class Registry {
                     "command id " + commandId + " of '" + owner + "' is not within 0.." + CommandIds.MAX_ID);
         }
         synchronized (lock) {
-            if (frozen != null) {
+            if (extended != null) {
                 throw new IllegalStateException("'" + owner + "' cannot register command " + commandId
                         + ": the registry is frozen; register before CommandManager is built");
             }
@@ -55,26 +55,54 @@ public final class Registry {
         dispatcher.registerAll((commandId, handler) -> register(dispatcher.name(), commandId, handler));
     }
 
-    /** Closes the registry for good. Calling it again does nothing. */
+    /**
+     * Closes the registry for good. Calling it again does nothing. Threads must get to know the registry in a way that makes this call visible to them
+     * (JLS 17.4.5), such as through the final field of what is built with it.
+     */
     public void freeze() {
         synchronized (lock) {
-            if (frozen == null) {
-                frozen = new Frozen(registrations);
+            if (extended != null) {
+                return;
             }
+            Int2ObjectHashMap<Handler> applications = new Int2ObjectHashMap<>();
+            registrations.forEach((id, registration) -> {
+                if (id < system.length) {
+                    system[id] = registration.handler;
+                } else {
+                    applications.put((int) id, registration.handler);
+                }
+            });
+            VarHandle.releaseFence();
+            extended = applications;
         }
     }
 
     /** Whether {@link #freeze()} was called. */
     public boolean isFrozen() {
         synchronized (lock) {
-            return frozen != null;
+            return extended != null;
         }
     }
 
     /** The handler of {@code commandId}, or null if there is none. Any int is allowed. */
     public @Nullable Handler get(int commandId) {
-        Frozen table = frozen;
-        return table != null ? table.get(commandId) : getUnfrozen(commandId);
+        if (commandId >= 0 && commandId < system.length) {
+            Handler handler = system[commandId];
+            if (handler != null) {
+                return handler;
+            }
+        }
+        return getOther(commandId);
+    }
+
+    private @Nullable Handler getOther(int commandId) {
+        Int2ObjectHashMap<Handler> applications = extended;
+        if (applications == null) {
+            return getUnderLock(commandId);
+        }
+        // after this fence all that freeze() wrote before it set the field is seen
+        VarHandle.acquireFence();
+        return commandId >= 0 && commandId < system.length ? system[commandId] : applications.get(commandId);
     }
 
     /** Whether {@code commandId} has a handler. */
@@ -90,7 +118,7 @@ public final class Registry {
         }
     }
 
-    private @Nullable Handler getUnfrozen(int commandId) {
+    private @Nullable Handler getUnderLock(int commandId) {
         synchronized (lock) {
             Registration registration = registrations.get(commandId);
             return registration == null ? null : registration.handler;
@@ -109,24 +137,4 @@ public final class Registry {
     }
 
     private record Registration(String owner, Handler handler) {}
-
-    private static final class Frozen {
-        private final @Nullable Handler[] system = new Handler[CommandIds.FIRST_APPLICATION_ID];
-        private final Int2ObjectHashMap<Handler> extended = new Int2ObjectHashMap<>();
-
-        Frozen(Map<Integer, Registration> registrations) {
-            registrations.forEach((id, registration) -> {
-                if (id < system.length) {
-                    system[id] = registration.handler;
-                } else {
-                    extended.put((int) id, registration.handler);
-                }
-            });
-        }
-
-        @Nullable Handler get(int commandId) {
-            @Nullable Handler[] table = system;
-            return commandId >= 0 && commandId < table.length ? table[commandId] : extended.get(commandId);
-        }
-    }
 }
