@@ -39,6 +39,8 @@ public record CommandEvent(
         OUTPUT,
         /** Somebody asked to cancel it. */
         CANCEL_REQUESTED,
+        /** A try of it failed, for the reason that the message begins with, and it waits for the next one. */
+        RETRYING,
         /** Earlier events, up to this sequence number, are not kept any more. */
         GAP,
         /** It ended with a result. */

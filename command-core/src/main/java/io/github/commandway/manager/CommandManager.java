@@ -15,13 +15,17 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -42,13 +46,19 @@ import org.slf4j.LoggerFactory;
 public final class CommandManager implements ResultReceiver, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CommandManager.class);
     private static final long PURGE_EVERY_TICKS = 50;
+    private static final int ADOPTED_AT_ONCE = 500;
     private static final byte[] NO_BYTES = {};
+    private static final CompletableFuture<Boolean> WRITTEN = CompletableFuture.completedFuture(true);
+    private static final String NO_HANDLER = "nothing is registered here that handles commands to ";
+    private static final String CANCELLED_WAITING = "cancelled before it was handed over";
+    private static final String STOPPED_BEFORE = "the server stopped before it was handed over";
 
     private final Registry registry;
     private final CommandStore store;
     private final IdGenerator ids;
     private final Clock clock;
     private final LongSupplier ticker;
+    private final LongSupplier random;
     private final int maxOpen;
     private final int maxPayloadBytes;
     private final long maxOpenBytes;
@@ -58,13 +68,20 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final ScheduledFuture<?> ticking;
 
     private final PromiseTable promises = new PromiseTable();
+
+    /** Open commands that somebody here waits for, and that are neither this server's nor were submitted to it since it started. */
+    private final Map<RecordId, LiveCommand> followed = new ConcurrentHashMap<>();
+
     private final DeadlineWheel deadlines;
     private final AtomicLong tags = new AtomicLong();
+    private final AtomicBoolean adopting = new AtomicBoolean();
     private final AtomicInteger open = new AtomicInteger();
     private final AtomicLong openBytes = new AtomicLong();
     private final CompletableFuture<Void> terminated = new CompletableFuture<>();
     private volatile boolean shutdown;
     private volatile boolean shutdownNow;
+    private volatile boolean recovered;
+    private volatile Consumer<String> queueListener = queue -> {};
     private long ticks;
 
     private final LongAdder accepted = new LongAdder();
@@ -73,6 +90,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final LongAdder failed = new LongAdder();
     private final LongAdder timedOut = new LongAdder();
     private final LongAdder cancelled = new LongAdder();
+    private final LongAdder retried = new LongAdder();
     private final LongAdder dropped = new LongAdder();
     private final LongAdder storeFailures = new LongAdder();
 
@@ -80,10 +98,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         registry = builder.registry;
         clock = builder.clock;
         ticker = builder.ticker;
+        random = builder.random;
         store = builder.store == null ? new InMemoryCommandStore(clock) : builder.store;
-        ids = builder.ids == null
-                ? IdGenerator.uuidV7(clock, () -> ThreadLocalRandom.current().nextLong())
-                : builder.ids;
+        ids = builder.ids == null ? IdGenerator.uuidV7(clock, random) : builder.ids;
         maxOpen = builder.maxOpen;
         maxPayloadBytes = builder.maxPayloadBytes;
         maxOpenBytes = builder.maxOpenBytes;
@@ -92,6 +109,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         timer = builder.timer == null ? newTimer() : builder.timer;
         deadlines = new DeadlineWheel(ticker.getAsLong());
         registry.freeze();
+        store.listen(new Elsewhere());
         ticking = timer.scheduleWithFixedDelay(
                 this::tick, DeadlineWheel.TICK_NANOS, DeadlineWheel.TICK_NANOS, TimeUnit.NANOSECONDS);
     }
@@ -114,9 +132,20 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      *     request before, it completes with the earlier command ({@link CommandHandle#isRepeated}).
      */
     public CompletableFuture<CommandHandle> submit(CommandRequest request) {
-        Handler handler;
+        return submit(request, ids, null);
+    }
+
+    /**
+     * The same with an id of another form, and with something else to be written in the same transaction.
+     *
+     * @param ids makes the id
+     * @param companion what the store writes together with the record, or null; only durable stores take one
+     */
+    public CompletableFuture<CommandHandle> submit(
+            CommandRequest request, IdGenerator ids, @Nullable Companion companion) {
+        CommandRequest admitted;
         try {
-            handler = admit(request);
+            admitted = admit(request);
         } catch (CommandRejectedException e) {
             rejected.increment();
             return CompletableFuture.failedFuture(e);
@@ -124,27 +153,27 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         LiveCommand command;
         CompletableFuture<CommandStore.Creation> creation;
         try {
-            command = new LiveCommand(ids.next(), request, tags.incrementAndGet(), clock.millis());
+            command = new LiveCommand(ids.next(), admitted, tags.incrementAndGet(), clock.millis());
             announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
             // before it can be found in the store, so that whoever finds the record finds the promise too
             promises.put(command);
-            creation = create(command);
+            creation = create(command, companion);
         } catch (RuntimeException e) {
-            releaseRoom(request);
+            releaseRoom(admitted);
             throw e;
         }
         if (creation.isDone() && !creation.isCompletedExceptionally()) {
-            return accepted(command, handler, creation.join());
+            return accepted(command, creation.join());
         }
         return creation.handle((created, error) -> error == null
-                        ? accepted(command, handler, created)
+                        ? accepted(command, created)
                         : CompletableFuture.<CommandHandle>failedFuture(notRecorded(command, error)))
                 .thenCompose(answer -> answer);
     }
 
-    private CompletableFuture<CommandStore.Creation> create(LiveCommand command) {
+    private CompletableFuture<CommandStore.Creation> create(LiveCommand command, @Nullable Companion companion) {
         try {
-            return store.create(command);
+            return store.create(command, companion);
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
         }
@@ -165,7 +194,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     /** Takes room for one command, or refuses. */
-    private Handler admit(CommandRequest request) throws CommandRejectedException {
+    private CommandRequest admit(CommandRequest request) throws CommandRejectedException {
         if (shutdown) {
             throw shuttingDown();
         }
@@ -176,20 +205,16 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         Handler handler = registry.get(request.target().commandId());
         if (handler == null) {
-            throw new CommandRejectedException(
-                    Code.UNKNOWN_COMMAND,
-                    "nothing is registered here that handles commands to '" + request.target() + "'");
+            throw new CommandRejectedException(Code.UNKNOWN_COMMAND, NO_HANDLER + request.target());
         }
-        if (handler instanceof QueueingHandler queueing) {
-            queueing.admit(request);
-        }
+        CommandRequest admitted = handler instanceof QueueingHandler queueing ? queueing.admit(request) : request;
         int openWithThis = open.incrementAndGet();
         long bytesWithThis = openBytes.addAndGet(size);
         if (shutdown || openWithThis > maxOpen || bytesWithThis > maxOpenBytes) {
             releaseRoom(request);
             throw noRoom(openWithThis);
         }
-        return handler;
+        return admitted;
     }
 
     private CommandRejectedException noRoom(int openWithThis) {
@@ -217,19 +242,18 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
     }
 
-    private CompletableFuture<CommandHandle> accepted(
-            LiveCommand command, Handler handler, CommandStore.Creation creation) {
+    private CompletableFuture<CommandHandle> accepted(LiveCommand command, CommandStore.Creation creation) {
         if (creation.existing().isPresent()) {
             forget(command);
-            return repeated(command.request, creation.existing().get());
+            CommandRecord earlier = creation.existing().get();
+            return creation.isOccupied() ? occupied(earlier) : repeated(command.request, earlier);
         }
         accepted.increment();
         synchronized (command) {
             command.recorded = true;
-            // it may have been found in the store and cancelled by now
-            if (!command.status.isTerminal()) {
-                command.deadlineNanos(ticker.getAsLong() + command.request.ttl().toNanos());
-                deadlines.schedule(command, command.deadlineNanos());
+            // it may have been found in the store, and cancelled or claimed, by now
+            if (!command.status.isTerminal() && command.sentAtMillis == 0) {
+                scheduleDeadline(command);
             }
         }
         deliver(command);
@@ -237,9 +261,31 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             // which passed over this one if it was not recorded then
             endByShutdown(command);
         } else {
-            dispatch(command, handler);
+            dispatch(command);
         }
         return CompletableFuture.completedFuture(command);
+    }
+
+    /** Has the command looked at when its time is over. Its lock is held. */
+    private void scheduleDeadline(LiveCommand command) {
+        long nanos = ticker.getAsLong();
+        if (command.sentAtMillis != 0 || command.notBeforeMillis() != 0) {
+            nanos += Math.max(
+                    0, Duration.between(clock.instant(), command.deadline()).toNanos());
+        } else {
+            nanos += command.request.ttl().toNanos();
+        }
+        deadlines.cancel(command);
+        command.deadlineNanos(nanos);
+        deadlines.schedule(command, nanos);
+    }
+
+    private CompletableFuture<CommandHandle> occupied(CommandRecord holder) {
+        rejected.increment();
+        return CompletableFuture.failedFuture(new CommandRejectedException(
+                Code.EXCLUSIVE_KEY_TAKEN,
+                "command " + holder.id() + " has the same exclusive key and has not ended; wait for it, or cancel it",
+                holder));
     }
 
     private CompletableFuture<CommandHandle> repeated(CommandRequest request, CommandRecord earlier) {
@@ -247,36 +293,170 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             rejected.increment();
             return CompletableFuture.failedFuture(new CommandRejectedException(
                     Code.IDEMPOTENCY_CONFLICT,
-                    "the idempotency key was used for another request, command " + earlier.id() + "; use a new key"));
+                    "the idempotency key was used for another request, command " + earlier.id() + "; use a new key",
+                    earlier));
         }
         LiveCommand live = live(earlier.id(), earlier.tag());
         if (live != null || earlier.status().isTerminal()) {
             return CompletableFuture.completedFuture(new RepeatedHandle(earlier, live));
         }
-        // it ended after the store had looked
-        return store.find(earlier.id()).thenApply(now -> new RepeatedHandle(now.orElse(earlier), null));
+        // it ended after the store had looked, or is not here
+        return store.find(earlier.id()).thenApply(now -> {
+            CommandRecord found = now.orElse(earlier);
+            return new RepeatedHandle(found, found.status().isTerminal() ? null : follow(found));
+        });
+    }
+
+    private void dispatch(LiveCommand command) {
+        Handler handler = registry.get(command.commandId());
+        if (handler == null) {
+            end(command, CommandStatus.FAILED, Reason.UNKNOWN_COMMAND, NO_HANDLER + command.request.target(), null);
+        } else if (handler instanceof QueueingHandler) {
+            call(handler, command);
+        } else {
+            begin(handler, command);
+        }
+    }
+
+    /** Calls the handler once it is recorded that the command has begun: otherwise it might run again after a crash. */
+    private void begin(Handler handler, LiveCommand command) {
+        CompletableFuture<Boolean> written;
+        synchronized (command) {
+            long now = clock.millis();
+            if (!recordHandOver(command, now)) {
+                return;
+            }
+            written = recordStart(command, now);
+        }
+        deliver(command);
+        if (isWritten(written)) {
+            call(handler, command);
+            return;
+        }
+        written.whenComplete((ok, error) -> {
+            if (error != null) {
+                String problem = "it was not begun, since that could not be recorded: " + error.getMessage();
+                end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
+            } else if (ok) {
+                call(handler, command);
+            } else {
+                becomeWhatIsRecorded(command);
+            }
+        });
     }
 
     @SuppressWarnings("IllegalCatch")
-    private void dispatch(LiveCommand command, Handler handler) {
-        if (!(handler instanceof QueueingHandler)) {
-            synchronized (command) {
-                long now = clock.millis();
-                if (!recordHandOver(command, now)) {
-                    return;
-                }
-                recordStart(command, now);
-            }
-            deliver(command);
-        }
+    private void call(Handler handler, LiveCommand command) {
+        long tag = command.tag;
         try {
-            handler.handle(command, command, command.tag, this);
+            handler.handle(command.context(), command, tag, this);
         } catch (Throwable e) {
             if (e instanceof InterruptedException) {
                 Thread.currentThread().interrupt();
             }
             LOG.warn("handler of {} threw", command, e);
-            completeYield(command.tag, null, e);
+            completeYield(tag, null, e);
+        }
+    }
+
+    /**
+     * Takes commands out of a queue, to be executed here. What it returns is executed by whoever called this, and ended through this manager.
+     *
+     * @param limit how many at most, from 1
+     * @param concurrency how many commands of this queue may be handed over and open at a time, over all servers that share it; from 1
+     * @param begun whether they count as begun from now on; otherwise {@link #started} says so later
+     * @return completes when the hand-over is recorded
+     */
+    public CompletableFuture<QueueClaim> claim(String queue, int limit, int concurrency, boolean begun) {
+        return store.queues().claim(queue, limit, concurrency, begun).thenApply(claims -> {
+            List<QueueClaim.Claimed> claimed = new ArrayList<>(claims.records().size());
+            for (CommandRecord record : claims.records()) {
+                claimed.add(claimed(record));
+            }
+            return new QueueClaim(claimed, claims.nextDue());
+        });
+    }
+
+    private QueueClaim.Claimed claimed(CommandRecord record) {
+        LiveCommand command = own(record);
+        synchronized (command) {
+            scheduleDeadline(command);
+            if (record.startedAt() != null) {
+                announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
+                announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+            } else {
+                announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
+            }
+        }
+        deliver(command);
+        return new QueueClaim.Claimed(command.context(), command, command.tag);
+    }
+
+    /** The command of a record that belongs to this server from now on. */
+    private LiveCommand own(CommandRecord record) {
+        LiveCommand live = live(record.id(), record.tag());
+        if (live == null) {
+            LiveCommand follower = followed.remove(record.id());
+            live = follower == null ? new LiveCommand(record, tags.incrementAndGet()) : follower;
+            open.incrementAndGet();
+            openBytes.addAndGet(record.request().payload().length);
+            promises.put(live);
+        }
+        synchronized (live) {
+            live.recorded = true;
+            live.owned = true;
+            live.take(record);
+        }
+        return live;
+    }
+
+    /** What is in queues, and the means to pause them. */
+    public QueueStore queues() {
+        return store.queues();
+    }
+
+    /** Sets who is told, with the name of a queue, when commands may be waiting in it that were not submitted here. It must not block. */
+    public void onQueueWork(Consumer<String> listener) {
+        queueListener = listener;
+    }
+
+    /**
+     * Takes up what an earlier run of this server, or a server that is gone, left open: hands over what was not, resumes what was if its handler can, and applies the deadlines
+     * that have passed meanwhile. Called once, when the handlers are ready; from then on it also looks after what other servers leave behind.
+     *
+     * @return completes with the number of commands that were taken up
+     */
+    public CompletableFuture<Integer> recover() {
+        recovered = true;
+        return adopt(0);
+    }
+
+    private CompletableFuture<Integer> adopt(int before) {
+        return store.adopt(ADOPTED_AT_ONCE).thenCompose(records -> {
+            records.forEach(this::adopt);
+            int sum = before + records.size();
+            return records.size() < ADOPTED_AT_ONCE ? CompletableFuture.completedFuture(sum) : adopt(sum);
+        });
+    }
+
+    private void adopt(CommandRecord record) {
+        LiveCommand command = own(record);
+        synchronized (command) {
+            scheduleDeadline(command);
+        }
+        Handler handler = registry.get(command.commandId());
+        if (record.sentAt() != null) {
+            if (handler instanceof QueueingHandler queueing) {
+                queueing.resume(command.context(), command, command.tag, this);
+            } else {
+                end(command, CommandStatus.FAILED, Reason.LOST, QueueingHandler.LOST, null);
+            }
+        } else if (record.cancelRequested()) {
+            end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
+        } else if (command.deadline().isAfter(clock.instant())) {
+            dispatch(command);
+        } else {
+            end(command, CommandStatus.TIMEOUT, Reason.QUEUE_TIMEOUT, notHandedOver(command), null);
         }
     }
 
@@ -296,7 +476,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private boolean recordHandOver(LiveCommand command, long nowMillis) {
-        if (command.status.isTerminal() || command.cancelCause != null) {
+        if (command.status.isTerminal() || !command.owned || command.cancelCause() != null) {
             return false;
         }
         if (command.sentAtMillis == 0) {
@@ -324,7 +504,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
-            if (command.status.isTerminal()) {
+            if (command.status.isTerminal() || !command.owned) {
                 dropped.increment();
                 return;
             }
@@ -333,22 +513,26 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         deliver(command);
     }
 
-    private void recordStart(LiveCommand command, long nowMillis) {
-        if (command.status == CommandStatus.PENDING) {
-            if (command.sentAtMillis == 0) {
-                recordSent(command, nowMillis);
-            }
-            command.status = CommandStatus.EXECUTING;
-            command.startedAtMillis = nowMillis;
-            changed(command, CommandStatus.PENDING, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+    private CompletableFuture<Boolean> recordStart(LiveCommand command, long nowMillis) {
+        if (command.status != CommandStatus.PENDING) {
+            return WRITTEN;
         }
+        if (command.sentAtMillis == 0) {
+            recordSent(command, nowMillis);
+        }
+        command.status = CommandStatus.EXECUTING;
+        command.startedAtMillis = nowMillis;
+        return changed(command, CommandStatus.PENDING, CommandEvent.Type.EXECUTING, command.startedAtMillis);
     }
 
     /** Records a change that is not the end, with the next sequence number. The command's lock is held. */
-    private void changed(LiveCommand command, CommandStatus from, CommandEvent.Type type, long atMillis) {
+    private CompletableFuture<Boolean> changed(
+            LiveCommand command, CommandStatus from, CommandEvent.Type type, long atMillis) {
         command.lastSequence++;
-        watchForFailure(update(command, from), command);
+        CompletableFuture<Boolean> written = update(command, from);
+        watchForFailure(written, command);
         announce(command, command.lastSequence, type, atMillis);
+        return written;
     }
 
     private CompletableFuture<Boolean> update(LiveCommand command, CommandStatus from) {
@@ -383,7 +567,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
-            if (command.status.isTerminal()) {
+            if (command.status.isTerminal() || !command.owned) {
                 dropped.increment();
                 return;
             }
@@ -487,8 +671,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             @Nullable String message,
             byte @Nullable [] result) {
         CompletableFuture<Boolean> written;
+        boolean again;
         synchronized (command) {
-            if (command.status.isTerminal()) {
+            if (command.status.isTerminal() || !command.owned) {
                 return false;
             }
             long now = clock.millis();
@@ -496,40 +681,211 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 recordStart(command, now);
             }
             CommandStatus from = command.status;
-            command.status = status;
-            command.reason = reason;
-            command.message = message;
-            command.result = result;
-            command.endedAtMillis = now;
             command.lastSequence++;
             // first, since the store may use what links the command into the wheel
             deadlines.cancel(command);
+            again = isToBeTriedAgain(command, reason);
+            if (again) {
+                prepareNextAttempt(command, reason, message, now);
+            } else {
+                command.status = status;
+                command.reason = reason;
+                command.message = message;
+                command.result = result;
+                command.endedAtMillis = now;
+            }
             written = update(command, from);
         }
-        countOf(status).increment();
-        if (written.isDone()) {
-            publish(command, written);
+        if (again) {
+            whenDone(written, () -> waitAgain(command, written));
         } else {
-            written.whenComplete((ok, error) -> publish(command, written));
+            whenDone(written, () -> publish(command, written));
         }
         return true;
     }
 
+    private static void whenDone(CompletableFuture<Boolean> written, Runnable action) {
+        if (written.isDone()) {
+            action.run();
+        } else {
+            written.whenComplete((ok, error) -> action.run());
+        }
+    }
+
+    private static boolean isToBeTriedAgain(LiveCommand command, Reason reason) {
+        RetryPolicy retry = command.request.retry();
+        return retry != null
+                && command.attempt() < retry.maxAttempts()
+                && !command.cancelRequested
+                && switch (reason) {
+                    case EXECUTOR_ERROR, EXECUTION_TIMEOUT, LOST, AGENT_UNREACHABLE, REJECTED_BY_AGENT, SHUTDOWN ->
+                        true;
+                    case OK,
+                            QUEUE_TIMEOUT,
+                            UNKNOWN_COMMAND,
+                            PAYLOAD_TOO_LARGE,
+                            CANCELLED_BEFORE_START,
+                            CANCELLED_WHILE_RUNNING -> false;
+                };
+    }
+
+    /** Lets the command wait for its next attempt, under a new tag, so that nothing of the old one can end it. Its lock is held. */
+    private void prepareNextAttempt(LiveCommand command, Reason reason, @Nullable String message, long nowMillis) {
+        RetryPolicy retry = Objects.requireNonNull(command.request.retry());
+        // 53 bits are what a double holds exactly
+        double random = (this.random.getAsLong() >>> 11) * 0x1p-53;
+        long notBefore = nowMillis + retry.delayAfter(command.attempt(), random).toMillis();
+        promises.remove(command.tag);
+        command.nextAttempt(tags.incrementAndGet(), notBefore);
+        command.status = CommandStatus.PENDING;
+        command.message = message == null ? reason.code() : reason.code() + ": " + message;
+        promises.put(command);
+        if (isObserved(command)) {
+            announce(command, EventLog.retrying(command, nowMillis));
+        }
+    }
+
+    private void waitAgain(LiveCommand command, CompletableFuture<Boolean> written) {
+        retried.increment();
+        watchForFailure(written, command);
+        deliver(command);
+        if (!isWritten(written)) {
+            becomeWhatIsRecorded(command);
+        } else if (command.isGuest || (shutdown && store.isDurable())) {
+            // whoever claims it next brings it up again
+            forget(command);
+            queueListener.accept(((Target.Queue) command.request.target()).name());
+        } else {
+            synchronized (command) {
+                if (!command.owned) {
+                    scheduleDeadline(command);
+                }
+            }
+            dispatch(command);
+        }
+    }
+
     /** Lets everybody see the end, once it is written. If that failed it is shown all the same: it is what happened. */
     private void publish(LiveCommand command, CompletableFuture<Boolean> written) {
+        boolean isWritten = isWritten(written);
+        if (!isWritten && !written.isCompletedExceptionally()) {
+            // it was not this server's any more, and so has another end, or none yet
+            dropped.increment();
+            becomeWhatIsRecorded(command);
+            return;
+        }
         watchForFailure(written, command);
-        releaseRoom(command.request);
-        List<Consumer<? super CommandHandle>> actions;
+        countOf(command.status).increment();
         synchronized (command) {
+            command.endRecorded = isWritten;
             if (isObserved(command)) {
                 announce(command, EventLog.terminal(command, command.lastSequence));
             }
+        }
+        release(command);
+    }
+
+    /** Lets go of a command that has ended, and tells those who wait for that. */
+    private void release(LiveCommand command) {
+        List<Consumer<? super CommandHandle>> actions;
+        synchronized (command) {
             actions = command.publish();
         }
+        releaseRoom(command.request);
         promises.remove(command.tag);
         deliver(command);
         for (Consumer<? super CommandHandle> action : actions) {
             runEndAction(action, command);
+        }
+    }
+
+    /** Follows the record of a command that is not this server's any more, although it took it to be. */
+    private void becomeWhatIsRecorded(LiveCommand command) {
+        synchronized (command) {
+            command.owned = false;
+            deadlines.cancel(command);
+        }
+        runCancelAction(command, CancelCause.SHUTDOWN);
+        followed.put(command.id, command);
+        refresh(command.id);
+    }
+
+    /** Reads the record of a command that may have changed elsewhere. */
+    private void refresh(RecordId id) {
+        store.find(id).whenComplete((found, error) -> {
+            if (error != null) {
+                LOG.warn("command {} could not be read and is looked at again: {}", id, error.getMessage());
+            } else {
+                refresh(id, found.orElse(null));
+            }
+        });
+    }
+
+    private void refresh(RecordId id, @Nullable CommandRecord record) {
+        LiveCommand follower = followed.get(id);
+        LiveCommand command = follower != null || record == null ? follower : live(id, record.tag());
+        if (command == null) {
+            return;
+        }
+        boolean changed;
+        boolean ended;
+        List<Runnable> watchers;
+        synchronized (command) {
+            if (command.owned || command.published) {
+                return;
+            }
+            if (record != null) {
+                changed = record.lastSequence() != command.lastSequence;
+                command.take(record);
+            } else {
+                // purged: what it was when it was last looked at is all there is to say
+                changed = true;
+            }
+            ended = record == null || record.status().isTerminal();
+            watchers = command.observers == null ? List.of() : List.copyOf(command.observers.watchers);
+            if (ended) {
+                deadlines.cancel(command);
+            }
+        }
+        if (ended) {
+            followed.remove(id);
+            if (follower == null || promises.get(command.tag) == command) {
+                release(command);
+            } else {
+                command.publish().forEach(action -> runEndAction(action, command));
+            }
+        }
+        if (changed || ended) {
+            watchers.forEach(watcher -> wake(watcher, command));
+        }
+    }
+
+    /** The stand-in of an open command that is not here; it learns of the end within a second or so. */
+    private LiveCommand follow(CommandRecord record) {
+        LiveCommand follower = followed.computeIfAbsent(record.id(), id -> {
+            LiveCommand stranger = new LiveCommand(record, tags.incrementAndGet());
+            stranger.owned = false;
+            return stranger;
+        });
+        refresh(record.id());
+        return follower;
+    }
+
+    /** What other servers do with the same records. */
+    private final class Elsewhere implements StoreListener {
+        @Override
+        public void onQueueWork(String queue) {
+            queueListener.accept(queue);
+        }
+
+        @Override
+        public void onChanged(RecordId id) {
+            refresh(id);
+        }
+
+        @Override
+        public void onCancelRequested(RecordId id) {
+            var unused = cancel(id);
         }
     }
 
@@ -543,8 +899,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         };
     }
 
+    private static boolean isWritten(CompletableFuture<Boolean> written) {
+        return written.isDone() && !written.isCompletedExceptionally() && written.join();
+    }
+
     private void watchForFailure(CompletableFuture<Boolean> written, LiveCommand command) {
-        if (written.isDone() && !written.isCompletedExceptionally() && written.join()) {
+        if (isWritten(written)) {
             return;
         }
         written.whenComplete((ok, error) -> {
@@ -653,10 +1013,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private Optional<Watch> watch(CommandRecord record, Runnable onChange) {
-        LiveCommand command = live(record.id(), record.tag());
-        if (command == null) {
+        LiveCommand live = live(record.id(), record.tag());
+        if (live == null && (record.status().isTerminal() || !store.isDurable())) {
             return Optional.empty();
         }
+        LiveCommand command = live == null ? follow(record) : live;
         synchronized (command) {
             if (command.published) {
                 return Optional.empty();
@@ -689,13 +1050,39 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             CommandRecord record = found.get();
             LiveCommand command = live(id, record.tag());
-            if (command == null) {
-                // it ended between the two looks, or is another manager's
-                return store.find(id)
-                        .thenApply(now -> now.map(ended -> new CancelResult(Outcome.ALREADY_ENDED, ended)));
+            if (command != null && command.owned) {
+                return cancel(command).thenApply(Optional::of);
             }
-            return cancel(command).thenApply(Optional::of);
+            return record.status().isTerminal()
+                    ? CompletableFuture.completedFuture(Optional.of(new CancelResult(Outcome.ALREADY_ENDED, record)))
+                    : cancelNotOwned(record);
         });
+    }
+
+    /** Cancels a command that waits for anybody, or that another server has. */
+    private CompletableFuture<Optional<CancelResult>> cancelNotOwned(CommandRecord record) {
+        return store.queues().take(record.id()).thenCompose(taken -> {
+            if (taken.isPresent()) {
+                return cancel(own(taken.get())).thenApply(Optional::of);
+            }
+            LiveCommand claimed = live(record.id(), record.tag());
+            if (claimed != null && claimed.owned) {
+                return cancel(claimed).thenApply(Optional::of);
+            }
+            return store.requestCancel(record.id()).thenCompose(asked -> cancelElsewhere(record, asked));
+        });
+    }
+
+    private CompletableFuture<Optional<CancelResult>> cancelElsewhere(CommandRecord record, boolean asked) {
+        if (asked) {
+            return follow(record)
+                    .completion()
+                    .thenApply(ended -> Optional.of(new CancelResult(outcomeOf(ended), ended)));
+        }
+        // it ended between the two looks
+        return store.find(record.id())
+                .thenApply(now -> now.map(found -> new CancelResult(
+                        found.status().isTerminal() ? Outcome.ALREADY_ENDED : Outcome.ENDED_OTHERWISE, found)));
     }
 
     private CompletableFuture<CancelResult> cancel(LiveCommand command) {
@@ -709,20 +1096,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, clock.millis(), null, null, -1, "");
             }
             handedOver = command.sentAtMillis != 0;
-            if (command.cancelCause == null) {
-                // from here on it cannot be handed over any more
-                command.cancelCause = CancelCause.REQUESTED;
-            }
+            // from here on it cannot be handed over any more
+            var unused = command.cancel(CancelCause.REQUESTED);
         }
         deliver(command);
         runCancelAction(command, CancelCause.REQUESTED);
         if (!handedOver) {
-            end(
-                    command,
-                    CommandStatus.CANCELLED,
-                    Reason.CANCELLED_BEFORE_START,
-                    "cancelled before it was handed over",
-                    null);
+            end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
         }
         return command.completion().thenApply(record -> new CancelResult(outcomeOf(record), record));
     }
@@ -756,10 +1136,30 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             due.forEach(this::onDeadline);
             if (++ticks % PURGE_EVERY_TICKS == 0) {
                 store.purge();
+                lookElsewhere();
             }
         } catch (Throwable e) {
             // the next tick must come
             LOG.error("deadline check failed", e);
+        }
+    }
+
+    /** Looks after what is not, or not only, in the hands of this server. */
+    private void lookElsewhere() {
+        followed.forEach((id, follower) -> {
+            if (follower.isWaitedFor()) {
+                refresh(id);
+            } else if (promises.get(follower.tag) != follower) {
+                followed.remove(id, follower);
+            }
+        });
+        if (recovered && !shutdown && store.isDurable() && adopting.compareAndSet(false, true)) {
+            adopt(0).whenComplete((count, error) -> {
+                adopting.set(false);
+                if (error != null) {
+                    LOG.warn("what other servers left behind could not be looked at: {}", error.getMessage());
+                }
+            });
         }
     }
 
@@ -773,6 +1173,10 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 return;
             }
         }
+        if (!command.owned) {
+            endWaiting(command, CommandStatus.TIMEOUT, Reason.QUEUE_TIMEOUT, notHandedOver(command));
+            return;
+        }
         // the handler may know better what became of it than that its time is over
         runCancelAction(command, CancelCause.DEADLINE);
         boolean handedOver;
@@ -783,10 +1187,28 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 command,
                 CommandStatus.TIMEOUT,
                 handedOver ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
-                handedOver
-                        ? "no outcome within the timeout of " + command.request.timeout()
-                        : "not handed over within its ttl of " + command.request.ttl(),
+                handedOver ? "no outcome within the timeout of " + command.request.timeout() : notHandedOver(command),
                 null);
+    }
+
+    private static String notHandedOver(LiveCommand command) {
+        return "not handed over within its ttl of " + command.request.ttl();
+    }
+
+    /** Ends a command that waits in a queue, unless somebody has claimed it. */
+    private void endWaiting(LiveCommand command, CommandStatus status, Reason reason, String message) {
+        store.queues().take(command.id).whenComplete((taken, error) -> {
+            if (error != null) {
+                storeFailures.increment();
+                LOG.error("{} could not be taken out of its queue, which is tried again", command, error);
+                synchronized (command) {
+                    command.deadlineNanos(ticker.getAsLong() + TimeUnit.SECONDS.toNanos(1));
+                    deadlines.schedule(command, command.deadlineNanos());
+                }
+            } else if (taken.isPresent()) {
+                end(own(taken.get()), status, reason, message, null);
+            }
+        });
     }
 
     /** Counts, at this moment. */
@@ -800,19 +1222,28 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 failed.sum(),
                 timedOut.sum(),
                 cancelled.sum(),
+                retried.sum(),
                 dropped.sum(),
                 storeFailures.sum());
     }
 
-    /** From now on refuses new commands. Those that are open go on. */
+    /** From now on refuses new commands. Those that are open go on; but what waits in a queue of a durable store is left there for the next run. */
     public void shutdown() {
         shutdown = true;
+        if (store.isDurable()) {
+            promises.snapshot().stream()
+                    .filter(command -> command.recorded && !command.owned)
+                    .forEach(this::leave);
+        }
         if (open.get() == 0) {
             terminated.complete(null);
         }
     }
 
-    /** Refuses new commands and ends those that are open: as cancelled if they have not begun, otherwise as failed, since nobody waits for them any more. */
+    /**
+     * Refuses new commands and ends those that are open: as cancelled if they have not begun, otherwise as failed, since nobody waits for them any
+     * more. With a durable store, what has not begun, and what goes on without this process, is left for the next run instead; the actions of its handles are not called.
+     */
     public void shutdownNow() {
         shutdownNow = true;
         shutdown();
@@ -820,13 +1251,22 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private void endByShutdown(LiveCommand command) {
+        boolean handedOver;
         synchronized (command) {
             if (!command.recorded || command.status.isTerminal()) {
                 return;
             }
+            handedOver = command.sentAtMillis != 0;
+        }
+        if (store.isDurable() && (!handedOver || outlivesServer(command))) {
+            leave(command);
+            return;
+        }
+        if (!command.owned) {
+            endWaiting(command, CommandStatus.CANCELLED, Reason.SHUTDOWN, STOPPED_BEFORE);
+            return;
         }
         runCancelAction(command, CancelCause.SHUTDOWN);
-        boolean handedOver;
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
         }
@@ -834,10 +1274,25 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 command,
                 handedOver ? CommandStatus.FAILED : CommandStatus.CANCELLED,
                 Reason.SHUTDOWN,
-                handedOver
-                        ? "the server stopped before an outcome was known"
-                        : "the server stopped before it was handed over",
+                handedOver ? "the server stopped before an outcome was known" : STOPPED_BEFORE,
                 null);
+    }
+
+    private boolean outlivesServer(LiveCommand command) {
+        return registry.get(command.commandId()) instanceof QueueingHandler queueing
+                && queueing.outlivesServer(command);
+    }
+
+    /** Lets go of an open command without a change of its record. */
+    private void leave(LiveCommand command) {
+        synchronized (command) {
+            if (command.status.isTerminal() || promises.get(command.tag) != command) {
+                return;
+            }
+            deadlines.cancel(command);
+            promises.remove(command.tag);
+        }
+        releaseRoom(command.request);
     }
 
     /**
@@ -882,46 +1337,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         void close();
     }
 
-    /** What a submit with a known idempotency key gets. */
-    private static final class RepeatedHandle implements CommandHandle {
-        private final CommandRecord found;
-        private final @Nullable LiveCommand live;
-
-        RepeatedHandle(CommandRecord found, @Nullable LiveCommand live) {
-            this.found = found;
-            this.live = live;
-        }
-
-        @Override
-        public RecordId id() {
-            return found.id();
-        }
-
-        @Override
-        public CommandRequest request() {
-            return found.request();
-        }
-
-        @Override
-        public CommandRecord record() {
-            return live == null ? found : live.record();
-        }
-
-        @Override
-        public boolean isRepeated() {
-            return true;
-        }
-
-        @Override
-        public void whenEnded(Consumer<? super CommandHandle> action) {
-            if (live == null) {
-                runEndAction(action, this);
-            } else {
-                live.whenEnded(action);
-            }
-        }
-    }
-
     /**
      * Builds a {@link CommandManager}. Defaults: records in memory ({@link InMemoryCommandStore}), ids of UUID version 7, 50,000
      * open commands with payloads of 512 MiB together and 64 MiB each, the system's clocks, a timer thread of its own, no listeners. Not safe for use by many
@@ -935,6 +1350,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         private @Nullable ScheduledExecutorService timer;
         private Clock clock = Clock.systemUTC();
         private LongSupplier ticker = System::nanoTime;
+        private LongSupplier random = () -> ThreadLocalRandom.current().nextLong();
         private int maxOpen = 50_000;
         private int maxPayloadBytes = 64 << 20;
         private long maxOpenBytes = 512L << 20;
@@ -959,6 +1375,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         public Builder time(Clock clock, LongSupplier ticker) {
             this.clock = clock;
             this.ticker = ticker;
+            return this;
+        }
+
+        /** Sets where any 64 random bits come from, for ids and for the jitter of retries; need not be unguessable. */
+        public Builder random(LongSupplier random) {
+            this.random = random;
             return this;
         }
 

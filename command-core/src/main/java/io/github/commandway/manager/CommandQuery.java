@@ -1,5 +1,6 @@
 package io.github.commandway.manager;
 
+import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -7,12 +8,18 @@ import org.jspecify.annotations.Nullable;
  *
  * @param target only those for this target, or null for all
  * @param status only those in this status, or null for all
+ * @param type only those of this type, or null for all
+ * @param from only those accepted at this moment or later, or null for all
+ * @param until only those accepted before this moment, or null for all
  * @param limit how many at most, from 1 to 1,000
  * @param cursor where the page before ended ({@link CommandPage#nextCursor()}), or null to begin
  */
 public record CommandQuery(
         @Nullable Target target,
         @Nullable CommandStatus status,
+        @Nullable String type,
+        @Nullable Instant from,
+        @Nullable Instant until,
         int limit,
         @Nullable String cursor) {
     /** The most records on one page. */
@@ -23,5 +30,10 @@ public record CommandQuery(
         if (limit < 1 || limit > MAX_LIMIT) {
             throw new IllegalArgumentException("limit must be from 1 to " + MAX_LIMIT + ", but is " + limit);
         }
+    }
+
+    /** Asks for records of any type and time. */
+    public CommandQuery(@Nullable Target target, @Nullable CommandStatus status, int limit, @Nullable String cursor) {
+        this(target, status, null, null, null, limit, cursor);
     }
 }

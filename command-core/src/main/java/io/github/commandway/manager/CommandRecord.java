@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param request what was asked for
  * @param status where it is in its life
  * @param reason why it ended, or null while it has not
- * @param message what went wrong, for people; null if nothing did
+ * @param message what went wrong, for people; null if nothing did. While it waits for another try: why the last one failed
  * @param result what the executor returned; null unless completed. Not copied, so it must not be modified
  * @param attempt which try this is, from 1
  * @param createdAt when it was accepted
@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param cancelRequested whether somebody asked to cancel it
  * @param lastSequence the sequence number of its newest event, from 1
  * @param tag under which its completion is awaited here; 0 if it is not
+ * @param notBefore while it waits in a queue: when it may begin at the earliest, or null for now
  */
 @SuppressWarnings(
         "ArrayRecordComponent") // copying each result would cost more than the warning is worth; documented above
@@ -38,4 +39,5 @@ public record CommandRecord(
         @Nullable Instant endedAt,
         boolean cancelRequested,
         long lastSequence,
-        long tag) {}
+        long tag,
+        @Nullable Instant notBefore) {}

@@ -1,6 +1,8 @@
 package io.github.commandway.manager;
 
 import java.io.Serial;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A command was not accepted: nothing was recorded, and nothing will run. */
 public final class CommandRejectedException extends Exception {
@@ -23,6 +25,8 @@ public final class CommandRejectedException extends Exception {
         PAYLOAD_TOO_LARGE,
         /** The idempotency key was used with another request. Use a new key. */
         IDEMPOTENCY_CONFLICT,
+        /** An open command has the same exclusive key. Wait until it has ended, or cancel it. */
+        EXCLUSIVE_KEY_TAKEN,
         /** The manager is being stopped. Try again later, elsewhere. */
         SHUTTING_DOWN,
         /** The store could not record the command. Try again later. */
@@ -32,27 +36,43 @@ public final class CommandRejectedException extends Exception {
         public boolean isRetryable() {
             return switch (this) {
                 case CAPACITY, TARGET_BUSY, TARGET_AWAY, SHUTTING_DOWN, STORE_FAILED -> true;
-                case TARGET_UNKNOWN, UNKNOWN_COMMAND, PAYLOAD_TOO_LARGE, IDEMPOTENCY_CONFLICT -> false;
+                case TARGET_UNKNOWN, UNKNOWN_COMMAND, PAYLOAD_TOO_LARGE, IDEMPOTENCY_CONFLICT, EXCLUSIVE_KEY_TAKEN ->
+                    false;
             };
         }
     }
 
     private final Code code;
+    private final transient @Nullable CommandRecord existing;
 
     /** A refusal with its message for people. */
     public CommandRejectedException(Code code, String message) {
         super(message, null, false, false);
         this.code = code;
+        this.existing = null;
+    }
+
+    /** A refusal because of an earlier command. */
+    public CommandRejectedException(Code code, String message, CommandRecord existing) {
+        super(message, null, false, false);
+        this.code = code;
+        this.existing = existing;
     }
 
     /** A refusal that something else caused. */
     public CommandRejectedException(Code code, String message, Throwable cause) {
         super(message, cause);
         this.code = code;
+        this.existing = null;
     }
 
     /** Why. */
     public Code code() {
         return code;
+    }
+
+    /** The command that is in the way: after {@link Code#IDEMPOTENCY_CONFLICT} and {@link Code#EXCLUSIVE_KEY_TAKEN}. */
+    public Optional<CommandRecord> existing() {
+        return Optional.ofNullable(existing);
     }
 }

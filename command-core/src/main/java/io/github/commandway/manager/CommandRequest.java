@@ -1,6 +1,7 @@
 package io.github.commandway.manager;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -8,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a caller wants done: a target, a type, a payload, and for how long. Immutable, and may be submitted any number of times.
  *
- * <p>Defaults: empty payload, {@code timeout} 30 s, {@code ttl} the same as the timeout, no idempotency key, nobody authenticated.
+ * <p>Defaults: empty payload, {@code timeout} 30 s, {@code ttl} the same as the timeout, for a queue 24 h, no idempotency key, nobody authenticated; in a queue
+ * priority 0, at once, no order key, and as many tries as the queue says.
  */
 public final class CommandRequest {
     /** The longest timeout and ttl: 30 days. */
@@ -16,6 +18,12 @@ public final class CommandRequest {
 
     /** The timeout where none is given: 30 s. */
     public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
+
+    /** The ttl in a queue where none is given: 24 h. */
+    public static final Duration DEFAULT_QUEUE_TTL = Duration.ofHours(24);
+
+    /** The highest priority; the lowest is as far below 0. */
+    public static final int MAX_PRIORITY = 100;
 
     private static final int MAX_TEXT = 256;
     private static final byte[] NO_BYTES = {};
@@ -28,21 +36,46 @@ public final class CommandRequest {
     private final @Nullable String idempotencyKey;
     private final @Nullable String principal;
     private final @Nullable String traceParent;
+    private final int priority;
+    private final @Nullable Instant notBefore;
+    private final @Nullable String orderKey;
+    private final @Nullable String exclusiveKey;
+    private final @Nullable RetryPolicy retry;
 
     private CommandRequest(Builder builder) {
         target = builder.target;
         type = requireText("type", builder.type);
         payload = builder.payload;
         timeout = requireWithin("timeout", builder.timeout, Duration.ofMillis(1));
-        ttl = builder.ttl == null ? timeout : requireWithin("ttl", builder.ttl, Duration.ZERO);
+        ttl = builder.ttl == null ? defaultTtl(target, timeout) : requireWithin("ttl", builder.ttl, Duration.ZERO);
         idempotencyKey = builder.idempotencyKey == null ? null : requireText("idempotency key", builder.idempotencyKey);
         principal = builder.principal;
         traceParent = builder.traceParent;
+        priority = requirePriority(builder.priority);
+        notBefore = builder.notBefore;
+        orderKey = builder.orderKey == null ? null : requireText("order key", builder.orderKey);
+        exclusiveKey = builder.exclusiveKey == null ? null : requireText("exclusive key", builder.exclusiveKey);
+        retry = builder.retry;
+        if (!(target instanceof Target.Queue)
+                && (priority != 0 || notBefore != null || orderKey != null || retry != null)) {
+            throw new IllegalArgumentException(
+                    "priority, not_before, order key and retries are for commands to a queue, and this one is to "
+                            + target);
+        }
+    }
+
+    private static Duration defaultTtl(Target target, Duration timeout) {
+        return target instanceof Target.Queue && timeout.compareTo(DEFAULT_QUEUE_TTL) < 0 ? DEFAULT_QUEUE_TTL : timeout;
     }
 
     /** Starts a request for a typed command on an agent. */
     public static Builder toAgent(String agentId, String type) {
         return new Builder(new Target.Agent(agentId), type);
+    }
+
+    /** Starts a request for a command that waits its turn in a queue. */
+    public static Builder toQueue(String queue, String type) {
+        return new Builder(new Target.Queue(queue), type);
     }
 
     /** Starts a request for any target. */
@@ -90,12 +123,59 @@ public final class CommandRequest {
         return traceParent;
     }
 
-    /** Whether the other request asks for the same: everything but the trace is equal. */
+    /** In a queue: of those that wait the ones with the higher priority go first; from -100 to 100. */
+    public int priority() {
+        return priority;
+    }
+
+    /** In a queue: when it may begin at the earliest, or null for at once. The ttl counts from then. */
+    public @Nullable Instant notBefore() {
+        return notBefore;
+    }
+
+    /** In a queue: of those with the same key one is executed at a time, in the order in which they were accepted: 1 to 256 characters, or null. */
+    public @Nullable String orderKey() {
+        return orderKey;
+    }
+
+    /** While a command with this key is open no other one with it is accepted: 1 to 256 characters, or null. */
+    public @Nullable String exclusiveKey() {
+        return exclusiveKey;
+    }
+
+    /** In a queue: how often it is tried; null for what the queue says. */
+    public @Nullable RetryPolicy retry() {
+        return retry;
+    }
+
+    /** A builder with everything that this request says, to change some of it. */
+    public Builder toBuilder() {
+        return new Builder(target, type)
+                .payload(payload)
+                .timeout(timeout)
+                .ttl(ttl)
+                .idempotencyKey(idempotencyKey)
+                .principal(principal)
+                .traceParent(traceParent)
+                .priority(priority)
+                .notBefore(notBefore)
+                .orderKey(orderKey)
+                .exclusiveKey(exclusiveKey)
+                .retry(retry);
+    }
+
+    /**
+     * Whether the other request asks for the same: everything is equal but the trace, the tries, and the moment before which it may not begin, which moves with the clock when it is
+     * given as a delay.
+     */
     public boolean isSameAs(CommandRequest other) {
         return target.equals(other.target)
                 && type.equals(other.type)
                 && timeout.equals(other.timeout)
                 && ttl.equals(other.ttl)
+                && priority == other.priority
+                && Objects.equals(orderKey, other.orderKey)
+                && Objects.equals(exclusiveKey, other.exclusiveKey)
                 && Objects.equals(idempotencyKey, other.idempotencyKey)
                 && Objects.equals(principal, other.principal)
                 && Arrays.equals(payload, other.payload);
@@ -112,6 +192,14 @@ public final class CommandRequest {
                     what + " must have 1 to " + MAX_TEXT + " characters and no control characters");
         }
         return value;
+    }
+
+    private static int requirePriority(int priority) {
+        if (priority < -MAX_PRIORITY || priority > MAX_PRIORITY) {
+            throw new IllegalArgumentException(
+                    "priority must be from -" + MAX_PRIORITY + " to " + MAX_PRIORITY + ", but is " + priority);
+        }
+        return priority;
     }
 
     private static boolean hasControlCharacter(String value) {
@@ -141,6 +229,11 @@ public final class CommandRequest {
         private @Nullable String idempotencyKey;
         private @Nullable String principal;
         private @Nullable String traceParent;
+        private int priority;
+        private @Nullable Instant notBefore;
+        private @Nullable String orderKey;
+        private @Nullable String exclusiveKey;
+        private @Nullable RetryPolicy retry;
 
         private Builder(Target target, String type) {
             this.target = target;
@@ -180,6 +273,36 @@ public final class CommandRequest {
         /** Sets the trace context. */
         public Builder traceParent(@Nullable String traceParent) {
             this.traceParent = traceParent;
+            return this;
+        }
+
+        /** Sets the priority in a queue. */
+        public Builder priority(int priority) {
+            this.priority = priority;
+            return this;
+        }
+
+        /** Sets when it may begin at the earliest in a queue. */
+        public Builder notBefore(@Nullable Instant notBefore) {
+            this.notBefore = notBefore;
+            return this;
+        }
+
+        /** Sets within what the order is kept in a queue that executes several commands at a time. */
+        public Builder orderKey(@Nullable String orderKey) {
+            this.orderKey = orderKey;
+            return this;
+        }
+
+        /** Sets of what there may be only one open command. */
+        public Builder exclusiveKey(@Nullable String exclusiveKey) {
+            this.exclusiveKey = exclusiveKey;
+            return this;
+        }
+
+        /** Sets how often it is tried in a queue. */
+        public Builder retry(@Nullable RetryPolicy retry) {
+            this.retry = retry;
             return this;
         }
 

@@ -9,7 +9,7 @@ import java.util.Set;
 
 /** Where a command is in its life. The moves between the states are in one table, {@link #canMoveTo}. */
 public enum CommandStatus {
-    /** Recorded, not yet begun. */
+    /** Recorded, not yet begun, or waiting to be tried again. */
     PENDING,
     /** Its executor has begun. */
     EXECUTING,
@@ -23,8 +23,8 @@ public enum CommandStatus {
     CANCELLED;
 
     private static final Map<CommandStatus, Set<CommandStatus>> MOVES = new EnumMap<>(Map.of(
-            PENDING, EnumSet.of(EXECUTING, FAILED, TIMEOUT, CANCELLED),
-            EXECUTING, EnumSet.of(COMPLETED, FAILED, TIMEOUT, CANCELLED)));
+            PENDING, EnumSet.of(PENDING, EXECUTING, FAILED, TIMEOUT, CANCELLED),
+            EXECUTING, EnumSet.of(PENDING, COMPLETED, FAILED, TIMEOUT, CANCELLED)));
 
     private final String code = name().toLowerCase(Locale.ROOT);
 

@@ -5,6 +5,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 
 /** The events of one command in memory, of which the oldest give way when there are too many. Guarded by the command's lock. */
 final class EventLog {
@@ -78,6 +79,15 @@ final class EventLog {
             log.add(terminal(command, ++sequence));
         }
         return log;
+    }
+
+    /** That an attempt failed, told from what the command says of it. */
+    static CommandEvent retrying(LiveCommand command, long atMillis) {
+        return CommandEvent.of(
+                command.lastSequence,
+                CommandEvent.Type.RETRYING,
+                Instant.ofEpochMilli(atMillis),
+                Objects.requireNonNullElse(command.message, ""));
     }
 
     static CommandEvent terminal(LiveCommand command, long sequence) {

@@ -43,11 +43,36 @@ public interface IdGenerator {
     /** The time in the clock's zone and a number that counts on through the life of the process, such as {@code 20250208123359-1}. */
     static IdGenerator timestampSequence(Clock clock) {
         AtomicLong sequence = new AtomicLong();
-        return () -> {
-            LocalDateTime now = LocalDateTime.now(clock);
-            long date = now.getYear() * 10_000L + now.getMonthValue() * 100L + now.getDayOfMonth();
-            long time = now.getHour() * 10_000L + now.getMinute() * 100L + now.getSecond();
-            return RecordId.ofTimestamp(date * 1_000_000L + time, sequence.incrementAndGet());
-        };
+        return () -> RecordId.ofTimestamp(timestamp(clock), sequence.incrementAndGet());
+    }
+
+    /**
+     * The time in the clock's zone and six hexadecimal digits, such as {@code task_20231215_143022_abc123}. Within one process none comes again before
+     * 16,777,216 others; where several make ids, a store that refuses a second record with the same id keeps them apart.
+     *
+     * @param random any 64 random bits, with which the digits begin
+     */
+    static IdGenerator task(Clock clock, LongSupplier random) {
+        AtomicLong position = new AtomicLong(random.getAsLong());
+        // an odd step visits every value before it comes back to the first
+        return () -> RecordId.of(
+                RecordId.Form.TASK, timestamp(clock), (position.getAndIncrement() * 0x9E3779B1L) & 0xFFFFFF);
+    }
+
+    /**
+     * Numbers, such as {@code TASK_000001}, that count on through the life of the process.
+     *
+     * @param last the last number that was given out before; 0 if none was
+     */
+    static IdGenerator taskNumber(long last) {
+        AtomicLong number = new AtomicLong(last);
+        return () -> RecordId.of(RecordId.Form.TASK_NUMBER, 0, number.incrementAndGet());
+    }
+
+    private static long timestamp(Clock clock) {
+        LocalDateTime now = LocalDateTime.now(clock);
+        long date = now.getYear() * 10_000L + now.getMonthValue() * 100L + now.getDayOfMonth();
+        long time = now.getHour() * 10_000L + now.getMinute() * 100L + now.getSecond();
+        return date * 1_000_000L + time;
     }
 }

@@ -49,6 +49,8 @@ public final class InMemoryCommandStore implements CommandStore {
     private final long maxEndedBytes;
     private final List<RowTable> stripes = new ArrayList<>(STRIPES);
     private final Map<Key, LiveCommand> keyed = new ConcurrentHashMap<>();
+    private final Map<String, LiveCommand> exclusive = new ConcurrentHashMap<>();
+    private final InMemoryQueueStore queues;
 
     /** What the logs of open commands hold; when it is too much, each may hold less. */
     private final AtomicLong openLogBytes = new AtomicLong();
@@ -79,14 +81,44 @@ public final class InMemoryCommandStore implements CommandStore {
         this.keyRetentionMillis = Math.max(retentionMillis, KEY_RETENTION.toMillis());
         this.maxEnded = maxEnded;
         this.maxEndedBytes = maxEndedBytes;
+        this.queues = new InMemoryQueueStore(clock, this);
         for (int i = 0; i < STRIPES; i++) {
             stripes.add(new RowTable());
         }
     }
 
     @Override
-    public CompletableFuture<Creation> create(RecordedCommand command) {
+    public CompletableFuture<Creation> create(RecordedCommand command, @Nullable Companion companion) {
+        if (companion != null) {
+            return CompletableFuture.failedFuture(
+                    new IllegalArgumentException("a store in memory has no transactions that a companion could join"));
+        }
         LiveCommand row = (LiveCommand) command;
+        String exclusiveKey = row.request.exclusiveKey();
+        CompletableFuture<Creation> created =
+                exclusiveKey == null ? createWithItsKey(row) : createUnlessOccupied(row, exclusiveKey);
+        if (created == CREATED && row.request.target() instanceof Target.Queue) {
+            queues.add(row);
+        }
+        return created;
+    }
+
+    private CompletableFuture<Creation> createUnlessOccupied(LiveCommand row, String exclusiveKey) {
+        LiveCommand holder = exclusive.putIfAbsent(exclusiveKey, row);
+        if (holder != null) {
+            Key key = Key.of(row);
+            LiveCommand repeated = key == null ? null : key.equals(Key.of(holder)) ? holder : keyed.get(key);
+            return CompletableFuture.completedFuture(
+                    repeated == null ? Creation.occupied(holder.record()) : Creation.existing(repeated.record()));
+        }
+        CompletableFuture<Creation> created = createWithItsKey(row);
+        if (created != CREATED) {
+            exclusive.remove(exclusiveKey, row);
+        }
+        return created;
+    }
+
+    private CompletableFuture<Creation> createWithItsKey(LiveCommand row) {
         Key key = Key.of(row);
         return key == null ? createUnlessPresent(row) : createUnlessKeyPresent(row, key);
     }
@@ -135,11 +167,21 @@ public final class InMemoryCommandStore implements CommandStore {
     @Override
     public CompletableFuture<Boolean> update(RecordedCommand command, CommandStatus from) {
         LiveCommand row = (LiveCommand) command;
+        boolean inQueue = row.request.target() instanceof Target.Queue;
         EventLog log = row.log;
         if (log != null) {
             openLogBytes.addAndGet(log.add(lastTransition(row, from), EventLog.MAX_BYTES));
         }
+        if (inQueue && row.status == CommandStatus.PENDING && !row.owned) {
+            queues.addAgain(row);
+        }
         if (row.status.isTerminal()) {
+            if (inQueue) {
+                queues.end(row);
+            }
+            if (row.request.exclusiveKey() != null) {
+                exclusive.remove(row.request.exclusiveKey(), row);
+            }
             if (log != null) {
                 openLogBytes.addAndGet(-log.bytes());
             }
@@ -155,9 +197,12 @@ public final class InMemoryCommandStore implements CommandStore {
         return WRITTEN;
     }
 
-    private static CommandEvent lastTransition(LiveCommand row, CommandStatus from) {
+    private CommandEvent lastTransition(LiveCommand row, CommandStatus from) {
         if (row.status.isTerminal()) {
             return EventLog.terminal(row, row.lastSequence);
+        }
+        if (row.status == CommandStatus.PENDING && row.sentAtMillis == 0) {
+            return EventLog.retrying(row, clock.millis());
         }
         boolean started = row.status != from;
         return CommandEvent.of(
@@ -221,9 +266,14 @@ public final class InMemoryCommandStore implements CommandStore {
     private static boolean matches(LiveCommand row, CommandQuery query) {
         CommandStatus status = query.status();
         Target target = query.target();
+        Instant from = query.from();
+        Instant until = query.until();
         // reading the status without the row's lock may see an old one, which is as true as a list can be
         return (status == null || row.status == status)
-                && (target == null || row.request.target().equals(target));
+                && (target == null || row.request.target().equals(target))
+                && (query.type() == null || row.request.type().equals(query.type()))
+                && (from == null || row.createdAtMillis >= from.toEpochMilli())
+                && (until == null || row.createdAtMillis < until.toEpochMilli());
     }
 
     @Override
@@ -275,6 +325,53 @@ public final class InMemoryCommandStore implements CommandStore {
     }
 
     @Override
+    public QueueStore queues() {
+        return queues;
+    }
+
+    @Override
+    public boolean isDurable() {
+        return false;
+    }
+
+    /** Nothing is ever left behind: who made a record looks after it for as long as there is memory. */
+    @Override
+    public CompletableFuture<List<CommandRecord>> adopt(int limit) {
+        return CompletableFuture.completedFuture(List.of());
+    }
+
+    @Override
+    public CompletableFuture<Boolean> requestCancel(RecordId id) {
+        return CompletableFuture.completedFuture(false);
+    }
+
+    @Override
+    public void listen(StoreListener listener) {}
+
+    /** Writes the hand-over of a claimed command, and whether it has begun. */
+    CommandRecord handOver(LiveCommand row, boolean begun) {
+        synchronized (row) {
+            long now = clock.millis();
+            RetryPolicy retry = row.request.retry();
+            if (row.log == null && retry != null && retry.maxAttempts() > 1) {
+                // the times in the row tell of one attempt only
+                row.log = EventLog.ofBareLife(row);
+                openLogBytes.addAndGet(row.log.bytes());
+            }
+            row.sentAtMillis = now;
+            row.lastSequence++;
+            update(row, CommandStatus.PENDING);
+            if (begun) {
+                row.status = CommandStatus.EXECUTING;
+                row.startedAtMillis = now;
+                row.lastSequence++;
+                update(row, CommandStatus.PENDING);
+            }
+            return row.record();
+        }
+    }
+
+    @Override
     public long size() {
         long size = 0;
         for (RowTable stripe : stripes) {
@@ -288,7 +385,7 @@ public final class InMemoryCommandStore implements CommandStore {
     @Override
     public void close() {}
 
-    private @Nullable LiveCommand row(RecordId id) {
+    @Nullable LiveCommand row(RecordId id) {
         RowTable stripe = stripeOf(id.hashCode());
         synchronized (stripe) {
             return stripe.get(id);

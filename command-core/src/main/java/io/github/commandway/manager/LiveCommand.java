@@ -18,12 +18,12 @@ import org.jspecify.annotations.Nullable;
  * order: command, then store, table and wheel.
  */
 final class LiveCommand implements RecordedCommand, CommandContext, CommandHandle {
-    private static final int FIRST_ATTEMPT = 1;
-
     final RecordId id;
     final CommandRequest request;
-    final long tag;
     final long createdAtMillis;
+
+    /** Of the current attempt; guarded by the lock once the command is recorded. */
+    long tag;
 
     CommandStatus status = CommandStatus.PENDING;
 
@@ -41,9 +41,23 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     boolean cancelRequested;
     boolean published;
 
-    @Nullable CancelCause cancelCause;
+    /** Whether the end is recorded; set before it is published. */
+    boolean endRecorded;
+
+    /** Whether it belongs to this server: one to a queue does once it was claimed or taken, any other one always. */
+    volatile boolean owned;
+
+    /** Whether it was not submitted to this server since it started. */
+    boolean isGuest;
+
+    /** Of the first attempt; those of a later one are in {@link #later}. */
+    private @Nullable CancelCause cancelCause;
 
     private @Nullable Consumer<CancelCause> cancelAction;
+
+    /** The current attempt, unless it is the first. */
+    @Nullable Attempt later;
+
     private List<Consumer<? super CommandHandle>> endActions = List.of();
 
     /** Only there once somebody listens or watches. */
@@ -72,6 +86,70 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
         this.request = request;
         this.tag = tag;
         this.createdAtMillis = createdAtMillis;
+        this.owned = !(request.target() instanceof Target.Queue);
+    }
+
+    /** One that was recorded elsewhere, or by an earlier run of this server. */
+    LiveCommand(CommandRecord record, long tag) {
+        this(record.id(), record.request(), tag, record.createdAt().toEpochMilli());
+        if (record.attempt() > 1) {
+            later = new Attempt(this, record.attempt(), tag, millisOrZero(record.notBefore()));
+        }
+        isGuest = true;
+        recorded = true;
+        take(record);
+    }
+
+    /** Whether anybody wants to know of its end or its changes. */
+    synchronized boolean isWaitedFor() {
+        Observers present = observers;
+        return !endActions.isEmpty() || (present != null && !present.watchers.isEmpty());
+    }
+
+    /** Becomes what the record says. The lock is held, or nobody else knows this object. */
+    void take(CommandRecord record) {
+        status = record.status();
+        reason = record.reason();
+        message = record.message();
+        result = record.result();
+        sentAtMillis = millisOrZero(record.sentAt());
+        startedAtMillis = millisOrZero(record.startedAt());
+        endedAtMillis = millisOrZero(record.endedAt());
+        cancelRequested = record.cancelRequested();
+        lastSequence = (int) record.lastSequence();
+    }
+
+    /** What the handler of the current attempt gets as its context. */
+    CommandContext context() {
+        Attempt attempt = later;
+        return attempt == null ? this : attempt;
+    }
+
+    /** Goes on with the next attempt. The lock is held. */
+    void nextAttempt(long nextTag, long notBeforeMillis) {
+        long first = order();
+        later = new Attempt(this, attempt() + 1, first, notBeforeMillis);
+        tag = nextTag;
+        owned = !(request.target() instanceof Target.Queue);
+        sentAtMillis = 0;
+        startedAtMillis = 0;
+    }
+
+    /** Those accepted earlier have a lower number; it stays the same through all attempts. */
+    long order() {
+        Attempt attempt = later;
+        return attempt == null ? tag : attempt.order;
+    }
+
+    /** When it may begin at the earliest, or 0 for at once. */
+    long notBeforeMillis() {
+        Attempt attempt = later;
+        return attempt == null ? millisOrZero(request.notBefore()) : attempt.notBeforeMillis;
+    }
+
+    /** From when on its ttl counts. */
+    private long waitingSinceMillis() {
+        return Math.max(createdAtMillis, notBeforeMillis());
     }
 
     @Override
@@ -86,7 +164,8 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     @Override
     public int attempt() {
-        return FIRST_ATTEMPT;
+        Attempt attempt = later;
+        return attempt == null ? 1 : attempt.number;
     }
 
     @Override
@@ -103,24 +182,32 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 reason,
                 message,
                 result,
-                FIRST_ATTEMPT,
+                attempt(),
                 Instant.ofEpochMilli(createdAtMillis),
                 instantOrNull(sentAtMillis),
                 instantOrNull(startedAtMillis),
                 instantOrNull(endedAtMillis),
                 cancelRequested,
                 lastSequence,
-                status.isTerminal() ? 0 : tag);
+                status.isTerminal() ? 0 : tag,
+                instantOrNull(notBeforeMillis()));
     }
 
     @Override
     public synchronized Instant deadline() {
-        return sentAtMillis == 0 ? after(createdAtMillis, request.ttl()) : after(sentAtMillis, request.timeout());
+        return sentAtMillis == 0 ? after(waitingSinceMillis(), request.ttl()) : after(sentAtMillis, request.timeout());
     }
 
     @Override
     public synchronized boolean isCancelled() {
-        return cancelCause != null;
+        // for the first attempt's handler, which is not to go on once there is a second one
+        return cancelCause != null || later != null;
+    }
+
+    /** Why the current attempt is not wanted, or null. The lock is held. */
+    @Nullable CancelCause cancelCause() {
+        Attempt attempt = later;
+        return attempt == null ? cancelCause : attempt.cancelCause;
     }
 
     @Override
@@ -163,6 +250,15 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
         CommandManager.runEndAction(action, this);
     }
 
+    @Override
+    public void whenEndRecorded(Runnable action) {
+        whenEnded(ended -> {
+            if (endRecorded) {
+                action.run();
+            }
+        });
+    }
+
     /** Marks the end as visible and returns what is to be called now. */
     synchronized List<Consumer<? super CommandHandle>> publish() {
         published = true;
@@ -174,6 +270,10 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     /** Marks the command as not wanted and returns what ends the work, if anything does. Only the first cause counts. */
     synchronized @Nullable Consumer<CancelCause> cancel(CancelCause cause) {
+        Attempt attempt = later;
+        if (attempt != null) {
+            return attempt.cancel(cause);
+        }
         if (cancelCause == null) {
             cancelCause = cause;
         }
@@ -224,6 +324,10 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 Math.floorMod(millis, 1_000L) * 1_000_000 + duration.getNano());
     }
 
+    private static long millisOrZero(@Nullable Instant instant) {
+        return instant == null ? 0 : instant.toEpochMilli();
+    }
+
     private static @Nullable Instant instantOrNull(long millis) {
         return millis == 0 ? null : Instant.ofEpochMilli(millis);
     }
@@ -231,6 +335,64 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     @Override
     public String toString() {
         return "command " + id + " (" + request.type() + " to " + request.target() + ")";
+    }
+
+    /** A second or later attempt, and the context of its handler. The mutable fields are guarded by the command's lock. */
+    static final class Attempt implements CommandContext {
+        private final LiveCommand command;
+        final int number;
+        final long order;
+        final long notBeforeMillis;
+        private @Nullable CancelCause cancelCause;
+        private @Nullable Consumer<CancelCause> cancelAction;
+
+        Attempt(LiveCommand command, int number, long order, long notBeforeMillis) {
+            this.command = command;
+            this.number = number;
+            this.order = order;
+            this.notBeforeMillis = notBeforeMillis;
+        }
+
+        @Nullable Consumer<CancelCause> cancel(CancelCause cause) {
+            if (cancelCause == null) {
+                cancelCause = cause;
+            }
+            return cancelAction;
+        }
+
+        @Override
+        public Instant deadline() {
+            return command.deadline();
+        }
+
+        @Override
+        public boolean isCancelled() {
+            synchronized (command) {
+                return cancelCause != null || command.later != this;
+            }
+        }
+
+        @Override
+        public void onCancel(Consumer<CancelCause> action) {
+            CancelCause cause;
+            synchronized (command) {
+                cancelAction = action;
+                cause = cancelCause;
+            }
+            if (cause != null) {
+                action.accept(cause);
+            }
+        }
+
+        @Override
+        public @Nullable String principal() {
+            return command.principal();
+        }
+
+        @Override
+        public @Nullable String traceParent() {
+            return command.traceParent();
+        }
     }
 
     /** Those who want to know of every change of one command, and the events that they have not been told yet. */

@@ -11,6 +11,7 @@ package io.github.commandway.manager;
  * @param failed commands that ended as failed
  * @param timedOut commands that ended as timed out
  * @param cancelled commands that ended as cancelled
+ * @param retried attempts that failed and were followed by another
  * @param dropped completions and reports that came for a command that had ended
  * @param storeFailures writes that the store could not do
  */
@@ -23,5 +24,6 @@ public record ManagerStats(
         long failed,
         long timedOut,
         long cancelled,
+        long retried,
         long dropped,
         long storeFailures) {}

@@ -2,24 +2,43 @@ package io.github.commandway.manager;
 
 import java.util.Optional;
 import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** The id of one recorded command: a UUID, or a timestamp with a sequence number such as {@code 20250208123359-1}. */
+/**
+ * The id of one recorded command, in one of the forms that {@link Form} lists. Its text names nothing but this record.
+ */
 public final class RecordId implements Comparable<RecordId> {
-    private static final int TIMESTAMP_DIGITS = 14;
+    /** How an id looks. */
+    public enum Form {
+        /** A UUID. */
+        UUID,
+        /** A timestamp with a sequence number, such as {@code 20250208123359-1}. */
+        TIMESTAMP,
+        /** A timestamp with six hexadecimal digits, such as {@code task_20231215_143022_abc123}. */
+        TASK,
+        /** A number of at least six digits, such as {@code TASK_000001}. */
+        TASK_NUMBER
+    }
+
+    private static final Pattern TIMESTAMP = Pattern.compile("([1-9]\\d{13})-([1-9]\\d{0,17})");
+    private static final Pattern TASK = Pattern.compile("task_(\\d{8})_(\\d{6})_([0-9a-f]{6})");
+    private static final Pattern TASK_NUMBER = Pattern.compile("TASK_(\\d{6}|[1-9]\\d{6,17})");
+    private static final int UUID_LENGTH = 36;
 
     private final long high;
     private final long low;
-    private final boolean uuid;
+    private final Form form;
 
-    private RecordId(long high, long low, boolean uuid) {
+    private RecordId(long high, long low, Form form) {
         this.high = high;
         this.low = low;
-        this.uuid = uuid;
+        this.form = form;
     }
 
     /** An id that is a UUID. */
     public static RecordId ofUuid(long mostSignificantBits, long leastSignificantBits) {
-        return new RecordId(mostSignificantBits, leastSignificantBits, true);
+        return new RecordId(mostSignificantBits, leastSignificantBits, Form.UUID);
     }
 
     /**
@@ -29,12 +48,17 @@ public final class RecordId implements Comparable<RecordId> {
      * @param sequence from 1
      */
     public static RecordId ofTimestamp(long timestamp, long sequence) {
-        return new RecordId(timestamp, sequence, false);
+        return new RecordId(timestamp, sequence, Form.TIMESTAMP);
+    }
+
+    /** An id of any form from what {@link #high}, {@link #low} and {@link #form} of it say. */
+    public static RecordId of(Form form, long high, long low) {
+        return new RecordId(high, low, form);
     }
 
     /** Reads the text form; empty if the text is not an id. */
     public static Optional<RecordId> parse(String text) {
-        return text.length() == 36 ? parseUuid(text) : parseTimestamp(text);
+        return text.length() == UUID_LENGTH ? parseUuid(text) : parseOther(text);
     }
 
     private static Optional<RecordId> parseUuid(String text) {
@@ -49,38 +73,35 @@ public final class RecordId implements Comparable<RecordId> {
         }
     }
 
-    private static Optional<RecordId> parseTimestamp(String text) {
-        if (text.length() < TIMESTAMP_DIGITS + 2
-                || text.length() > TIMESTAMP_DIGITS + 19
-                || text.charAt(TIMESTAMP_DIGITS) != '-') {
-            return Optional.empty();
+    private static Optional<RecordId> parseOther(String text) {
+        Matcher timestamp = TIMESTAMP.matcher(text);
+        if (timestamp.matches()) {
+            return Optional.of(ofTimestamp(Long.parseLong(timestamp.group(1)), Long.parseLong(timestamp.group(2))));
         }
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (i != TIMESTAMP_DIGITS && (c < '0' || c > '9')) {
-                return Optional.empty();
-            }
+        Matcher task = TASK.matcher(text);
+        if (task.matches()) {
+            return Optional.of(
+                    of(Form.TASK, Long.parseLong(task.group(1) + task.group(2)), Long.parseLong(task.group(3), 16)));
         }
-        RecordId parsed = ofTimestamp(
-                Long.parseLong(text, 0, TIMESTAMP_DIGITS, 10),
-                Long.parseLong(text, TIMESTAMP_DIGITS + 1, text.length(), 10));
-        // one id has one text form: no zeros in front
-        return parsed.toString().equals(text) ? Optional.of(parsed) : Optional.empty();
+        Matcher number = TASK_NUMBER.matcher(text);
+        return number.matches()
+                ? Optional.of(of(Form.TASK_NUMBER, 0, Long.parseLong(number.group(1))))
+                : Optional.empty();
     }
 
-    /** The upper half: of the UUID, or the timestamp. */
+    /** The upper half: of the UUID, or the timestamp as the number {@code yyyyMMddHHmmss}, or 0. */
     public long high() {
         return high;
     }
 
-    /** The lower half: of the UUID, or the sequence number. */
+    /** The lower half: of the UUID, or the number behind the timestamp. */
     public long low() {
         return low;
     }
 
-    /** Whether this is a UUID and not a timestamp with a sequence number. */
-    public boolean isUuid() {
-        return uuid;
+    /** How it looks. */
+    public Form form() {
+        return form;
     }
 
     @Override
@@ -91,7 +112,7 @@ public final class RecordId implements Comparable<RecordId> {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof RecordId that && high == that.high && low == that.low && uuid == that.uuid;
+        return other instanceof RecordId that && high == that.high && low == that.low && form == that.form;
     }
 
     @Override
@@ -102,6 +123,11 @@ public final class RecordId implements Comparable<RecordId> {
 
     @Override
     public String toString() {
-        return uuid ? new UUID(high, low).toString() : high + "-" + low;
+        return switch (form) {
+            case UUID -> new UUID(high, low).toString();
+            case TIMESTAMP -> high + "-" + low;
+            case TASK -> "task_%08d_%06d_%06x".formatted(high / 1_000_000, high % 1_000_000, low);
+            case TASK_NUMBER -> "TASK_%06d".formatted(low);
+        };
     }
 }

@@ -16,6 +16,12 @@ public interface RecordedCommand extends Command {
     /** What is recorded of it at this moment. */
     CommandRecord record();
 
+    /**
+     * Calls {@code action} once when the end of the command is recorded as safely as the store makes it, in whatever thread brings the news. It
+     * is not called if that fails, or if the end turns out to be another one.
+     */
+    void whenEndRecorded(Runnable action);
+
     @Override
     default int commandId() {
         return request().target().commandId();

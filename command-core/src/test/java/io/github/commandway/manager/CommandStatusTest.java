@@ -27,6 +27,11 @@ class CommandStatusTest {
     void onlyWhatHasBegunCanComplete() {
         assertThat(CommandStatus.PENDING.canMoveTo(CommandStatus.COMPLETED)).isFalse();
         assertThat(CommandStatus.EXECUTING.canMoveTo(CommandStatus.COMPLETED)).isTrue();
-        assertThat(CommandStatus.EXECUTING.canMoveTo(CommandStatus.PENDING)).isFalse();
+    }
+
+    @Test
+    void anAttemptThatFailedMayBeFollowedByAnother() {
+        assertThat(CommandStatus.EXECUTING.canMoveTo(CommandStatus.PENDING)).isTrue();
+        assertThat(CommandStatus.PENDING.canMoveTo(CommandStatus.PENDING)).isTrue();
     }
 }

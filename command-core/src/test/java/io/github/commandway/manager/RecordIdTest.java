@@ -24,6 +24,17 @@ class RecordIdTest {
                 .contains(RecordId.ofTimestamp(20250208123359L, 123456789012345678L));
     }
 
+    @Test
+    void readsTheFormsOfTasks() {
+        RecordId task = RecordId.of(RecordId.Form.TASK, 20231215003022L, 0x0bc123);
+        assertThat(task).hasToString("task_20231215_003022_0bc123");
+        assertThat(RecordId.parse("task_20231215_003022_0bc123")).contains(task);
+        RecordId number = RecordId.of(RecordId.Form.TASK_NUMBER, 0, 1);
+        assertThat(number).hasToString("TASK_000001");
+        assertThat(RecordId.parse("TASK_000001")).contains(number);
+        assertThat(RecordId.parse("TASK_1234567")).contains(RecordId.of(RecordId.Form.TASK_NUMBER, 0, 1234567));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -45,6 +56,11 @@ class RecordIdTest {
                 "0195123-45678-7abc-8000-000000000001",
                 "01951234-5678-7abc-8000-00000000000g",
                 "1-1-1-1-1",
+                "task_20231215_143022_ABC123",
+                "task_20231215_143022_abc12",
+                "TASK_00001",
+                "TASK_0000001",
+                "task_000001",
                 "0x951234-5678-7abc-8000-000000000001",
                 "+1951234-5678-7abc-8000-000000000001",
                 "------------------------------------"
@@ -59,7 +75,13 @@ class RecordIdTest {
         long seed = Long.getLong("commandway.seed", System.nanoTime());
         Random random = new Random(seed);
         String alphabet = "0123456789abcdefABCDEF-x+ ";
-        String[] starts = {"01951234-5678-7abc-8000-000000000001", "20250208123359-17", ""};
+        String[] starts = {
+            "01951234-5678-7abc-8000-000000000001",
+            "20250208123359-17",
+            "task_20231215_143022_abc123",
+            "TASK_000001",
+            ""
+        };
         for (int i = 0; i < 20_000; i++) {
             StringBuilder text = new StringBuilder(starts[random.nextInt(starts.length)]);
             for (int edits = random.nextInt(4); edits >= 0; edits--) {
@@ -96,7 +118,7 @@ class RecordIdTest {
                 .isNotEqualTo(RecordId.ofUuid(1, 3))
                 .isNotEqualTo(RecordId.ofUuid(3, 2))
                 .isNotEqualTo(new UUID(1, 2));
-        assertThat(uuid.isUuid()).isTrue();
-        assertThat(RecordId.ofTimestamp(1, 2).isUuid()).isFalse();
+        assertThat(uuid.form()).isEqualTo(RecordId.Form.UUID);
+        assertThat(RecordId.ofTimestamp(1, 2).form()).isEqualTo(RecordId.Form.TIMESTAMP);
     }
 }

@@ -58,7 +58,7 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
     }
 
     @Override
-    public void admit(CommandRequest request) throws CommandRejectedException {
+    public CommandRequest admit(CommandRequest request) throws CommandRejectedException {
         String id = ((Target.Agent) request.target()).id();
         if (!agents.containsKey(id)) {
             throw new CommandRejectedException(Code.TARGET_UNKNOWN, "no agent '" + id + "' was ever seen");
@@ -70,6 +70,7 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
             throw new CommandRejectedException(
                     Code.valueOf(request.type().substring("refuse-".length())), "refused for the test");
         }
+        return request;
     }
 
     @Override

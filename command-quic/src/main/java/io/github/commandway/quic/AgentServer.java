@@ -180,7 +180,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
 
     private final class Execution implements QueueingHandler {
         @Override
-        public void admit(CommandRequest request) throws CommandRejectedException {
+        public CommandRequest admit(CommandRequest request) throws CommandRejectedException {
             String agentId = agentIdOf(request);
             RemoteAgent agent = agents.get(agentId);
             if (agent == null) {
@@ -194,6 +194,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
                                 + maxPayload);
             }
             agent.admit(request);
+            return request;
         }
 
         @Override

@@ -8,6 +8,7 @@ import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.quic.wire.Envelope;
 import java.io.IOException;
+import java.util.List;
 
 /**
  * Reads and writes the parts that the frequent messages share. Frequent messages are read and written field by field, because an
@@ -32,11 +33,12 @@ final class Wire {
     static final int PONG = Envelope.PONG_FIELD_NUMBER;
 
     private static final int RECORD_ID_BYTES = 18;
+    private static final List<RecordId.Form> FORMS = List.of(RecordId.Form.values());
 
     private Wire() {}
 
     static int sizeOf(RecordId id) {
-        return id.isUuid() ? RECORD_ID_BYTES : RECORD_ID_BYTES + 2;
+        return id.form() == RecordId.Form.UUID ? RECORD_ID_BYTES : RECORD_ID_BYTES + 2;
     }
 
     /** The size of an id as a field of a number below 16. */
@@ -49,8 +51,8 @@ final class Wire {
         out.writeUInt32NoTag(sizeOf(id));
         out.writeFixed64(1, id.high());
         out.writeFixed64(2, id.low());
-        if (!id.isUuid()) {
-            out.writeBool(3, true);
+        if (id.form() != RecordId.Form.UUID) {
+            out.writeUInt32(3, id.form().ordinal());
         }
     }
 
@@ -59,30 +61,35 @@ final class Wire {
         int outer = in.pushLimit(in.readRawVarint32());
         long high = 0;
         long low = 0;
-        boolean timestamp = false;
+        int form = 0;
         for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
             switch (tag) {
                 case 1 << 3 | WireFormat.WIRETYPE_FIXED64 -> high = in.readFixed64();
                 case 2 << 3 | WireFormat.WIRETYPE_FIXED64 -> low = in.readFixed64();
-                case 3 << 3 -> timestamp = in.readBool();
+                case 3 << 3 -> form = in.readUInt32();
                 default -> in.skipField(tag);
             }
         }
         in.popLimit(outer);
-        return timestamp ? RecordId.ofTimestamp(high, low) : RecordId.ofUuid(high, low);
+        return RecordId.of(formOf(form), high, low);
     }
 
     static RecordId toRecordId(io.github.commandway.quic.wire.RecordId id) {
-        return id.getTimestamp()
-                ? RecordId.ofTimestamp(id.getHigh(), id.getLow())
-                : RecordId.ofUuid(id.getHigh(), id.getLow());
+        return RecordId.of(formOf(id.getForm()), id.getHigh(), id.getLow());
+    }
+
+    private static RecordId.Form formOf(int number) {
+        if (number < 0 || number >= FORMS.size()) {
+            throw new IllegalArgumentException("a record id has the unknown form " + number);
+        }
+        return FORMS.get(number);
     }
 
     static io.github.commandway.quic.wire.RecordId fromRecordId(RecordId id) {
         return io.github.commandway.quic.wire.RecordId.newBuilder()
                 .setHigh(id.high())
                 .setLow(id.low())
-                .setTimestamp(!id.isUuid())
+                .setForm(id.form().ordinal())
                 .build();
     }
 

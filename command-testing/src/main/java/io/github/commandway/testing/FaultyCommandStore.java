@@ -6,8 +6,11 @@ import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.CommandStore;
+import io.github.commandway.manager.Companion;
+import io.github.commandway.manager.QueueStore;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RecordedCommand;
+import io.github.commandway.manager.StoreListener;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumMap;
@@ -16,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A store whose writes complete when a test says so, in the order it chooses, or fail. Everything else is done by the store
@@ -76,10 +80,10 @@ public final class FaultyCommandStore implements CommandStore {
 
     /** Creates the record when the write is completed, not before. */
     @Override
-    public CompletableFuture<Creation> create(RecordedCommand command) {
+    public CompletableFuture<Creation> create(RecordedCommand command, @Nullable Companion companion) {
         return nextFailure(Operation.CREATE)
                 .<CompletableFuture<Creation>>map(CompletableFuture::failedFuture)
-                .orElseGet(() -> answer(Operation.CREATE, command.id(), () -> store.create(command)));
+                .orElseGet(() -> answer(Operation.CREATE, command.id(), () -> store.create(command, companion)));
     }
 
     /** Passes the change on at once, because the command moves on meanwhile; only the answer waits. */
@@ -156,6 +160,31 @@ public final class FaultyCommandStore implements CommandStore {
     @Override
     public void purge() {
         store.purge();
+    }
+
+    @Override
+    public QueueStore queues() {
+        return store.queues();
+    }
+
+    @Override
+    public boolean isDurable() {
+        return store.isDurable();
+    }
+
+    @Override
+    public CompletableFuture<List<CommandRecord>> adopt(int limit) {
+        return store.adopt(limit);
+    }
+
+    @Override
+    public CompletableFuture<Boolean> requestCancel(RecordId id) {
+        return store.requestCancel(id);
+    }
+
+    @Override
+    public void listen(StoreListener listener) {
+        store.listen(listener);
     }
 
     @Override

@@ -139,7 +139,9 @@ class CommandInvariantsTest {
             registry.register("test", ManagerFixture.DIRECT, this::take);
             registry.register("test", ManagerFixture.QUEUED, new QueueingHandler() {
                 @Override
-                public void admit(CommandRequest request) {}
+                public CommandRequest admit(CommandRequest request) {
+                    return request;
+                }
 
                 @Override
                 public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {

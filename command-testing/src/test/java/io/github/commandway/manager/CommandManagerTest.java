@@ -44,7 +44,7 @@ class CommandManagerTest {
                                 CommandRequest.to(new Target.Local(300), "x").build())
                         .join();
                 assertThat(handle.completion().join().result()).isEqualTo(bytes("hi"));
-                assertThat(handle.id().isUuid()).isTrue();
+                assertThat(handle.id().form()).isEqualTo(RecordId.Form.UUID);
             }
         }
 

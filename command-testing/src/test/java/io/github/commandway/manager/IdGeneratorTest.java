@@ -96,7 +96,7 @@ class IdGeneratorTest {
     }
 
     private static UUID uuid(RecordId id) {
-        assertThat(id.isUuid()).isTrue();
+        assertThat(id.form()).isEqualTo(RecordId.Form.UUID);
         return new UUID(id.high(), id.low());
     }
 }

@@ -152,11 +152,12 @@ final class ManagerFixture implements AutoCloseable {
         Runnable onAdmit = () -> {};
 
         @Override
-        public void admit(CommandRequest request) throws CommandRejectedException {
+        public CommandRequest admit(CommandRequest request) throws CommandRejectedException {
             onAdmit.run();
             if (refusal != null) {
                 throw new CommandRejectedException(refusal, "refused by the test");
             }
+            return request;
         }
     }
 }
