@@ -13,4 +13,5 @@ module io.github.commandway.core {
     exports io.github.commandway.dispatch;
     exports io.github.commandway.manager;
     exports io.github.commandway.directory;
+    exports io.github.commandway.queue;
 }

@@ -87,20 +87,12 @@ final class ExecutorHandler implements Handler {
             CancelCause cause = execution.cancelCause();
             if (cause != null) {
                 String how = interrupted || error instanceof InterruptedException ? "interrupted" : "stopped: " + error;
-                return new CommandException(reasonOf(cause), how);
+                return new CommandException(cause.reason(), how);
             }
             if (error instanceof UnknownCommandException) {
                 return new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(error.getMessage()));
             }
             return error;
-        }
-
-        private static Reason reasonOf(CancelCause cause) {
-            return switch (cause) {
-                case REQUESTED -> Reason.CANCELLED_WHILE_RUNNING;
-                case DEADLINE -> Reason.EXECUTION_TIMEOUT;
-                case SHUTDOWN -> Reason.SHUTDOWN;
-            };
         }
 
         @Override

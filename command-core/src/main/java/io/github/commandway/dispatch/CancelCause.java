@@ -7,5 +7,14 @@ public enum CancelCause {
     /** Its time is over. */
     DEADLINE,
     /** The system that runs it is being stopped. */
-    SHUTDOWN
+    SHUTDOWN;
+
+    /** Why a command ended that was running and stopped because of this. */
+    public Reason reason() {
+        return switch (this) {
+            case REQUESTED -> Reason.CANCELLED_WHILE_RUNNING;
+            case DEADLINE -> Reason.EXECUTION_TIMEOUT;
+            case SHUTDOWN -> Reason.SHUTDOWN;
+        };
+    }
 }

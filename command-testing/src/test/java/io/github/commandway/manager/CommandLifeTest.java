@@ -13,6 +13,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.CommandException;
+import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.ManagerFixture.Call;
 import java.time.Duration;
@@ -109,18 +110,45 @@ class CommandLifeTest {
             assertThat(record.endedAt() != null).as("%s", way).isEqualTo(way.end.isTerminal());
             assertThat(record.result() != null).as("%s", way).isEqualTo(way.end == COMPLETED);
 
-            Set<Move> moves = new LinkedHashSet<>();
-            CommandStatus at = PENDING;
-            for (CommandEvent.Type type : fixture.eventsOf(handle)) {
-                CommandStatus next = CommandStatus.ofCode(type.code()).orElse(at);
-                if (next != at) {
-                    moves.add(new Move(at, next));
-                    at = next;
-                }
-            }
-            assertThat(at).as("%s", way).isEqualTo(way.end);
+            Set<Move> moves = movesOf(fixture.eventsOf(handle));
+            assertThat(moves).as("%s", way).map(Move::to).last().isEqualTo(way.end);
             return moves;
         }
+    }
+
+    /** Fails once in a queue, having begun or not, and is completed by the second attempt. */
+    private static Set<Move> goTwice(boolean begun) {
+        ManagerFixture.WaitingHandler queue = new ManagerFixture.WaitingHandler();
+        try (ManagerFixture fixture = new ManagerFixture(
+                builder -> builder, registry -> registry.register("queue", CommandIds.QUEUE_EXECUTE, queue))) {
+            CommandHandle handle = fixture.submit(
+                    CommandRequest.toQueue("q", "twice").retry(new RetryPolicy(2, Duration.ZERO, Duration.ZERO, 0)));
+            claim(fixture, begun).fail(new CommandException(Reason.REJECTED_BY_AGENT, "too busy"));
+            claim(fixture, begun).succeed(null);
+            assertThat(fixture.find(handle).status()).isEqualTo(COMPLETED);
+            return movesOf(fixture.eventsOf(handle));
+        }
+    }
+
+    private static Call claim(ManagerFixture fixture, boolean begun) {
+        QueueClaim.Claimed claimed =
+                fixture.manager.claim("q", 1, 1, begun).join().commands().get(0);
+        return new Call(claimed.context(), claimed.command(), claimed.tag(), fixture.manager);
+    }
+
+    private static Set<Move> movesOf(List<CommandEvent.Type> events) {
+        Set<Move> moves = new LinkedHashSet<>();
+        CommandStatus at = PENDING;
+        for (CommandEvent.Type type : events) {
+            CommandStatus next = type == CommandEvent.Type.RETRYING
+                    ? PENDING
+                    : CommandStatus.ofCode(type.code()).orElse(at);
+            if (next != at || type == CommandEvent.Type.RETRYING) {
+                moves.add(new Move(at, next));
+                at = next;
+            }
+        }
+        return moves;
     }
 
     @ParameterizedTest
@@ -135,6 +163,8 @@ class CommandLifeTest {
         for (Way way : Way.values()) {
             made.addAll(go(way));
         }
+        made.addAll(goTwice(true));
+        made.addAll(goTwice(false));
         Set<Move> table = new LinkedHashSet<>();
         for (CommandStatus from : CommandStatus.values()) {
             for (CommandStatus to : CommandStatus.values()) {

@@ -1,0 +1,50 @@
+package io.github.commandway.queue;
+
+import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.RecordId;
+import io.github.commandway.manager.RecordedCommand;
+import io.github.commandway.manager.Target;
+
+/** A command from a queue as the handler of the target behind it sees it. */
+final class ForwardedCommand implements RecordedCommand {
+    private final RecordedCommand command;
+    private final CommandRequest request;
+
+    ForwardedCommand(RecordedCommand command, Target target) {
+        this.command = command;
+        CommandRequest asked = command.request();
+        request = CommandRequest.to(target, asked.type())
+                .payload(asked.payload())
+                .timeout(asked.timeout())
+                .ttl(asked.ttl())
+                .principal(asked.principal())
+                .traceParent(asked.traceParent())
+                .build();
+    }
+
+    @Override
+    public RecordId id() {
+        return command.id();
+    }
+
+    @Override
+    public CommandRequest request() {
+        return request;
+    }
+
+    @Override
+    public int attempt() {
+        return command.attempt();
+    }
+
+    @Override
+    public CommandRecord record() {
+        return command.record();
+    }
+
+    @Override
+    public void whenEndRecorded(Runnable action) {
+        command.whenEndRecorded(action);
+    }
+}
