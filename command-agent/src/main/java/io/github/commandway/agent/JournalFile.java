@@ -36,7 +36,6 @@ final class JournalFile implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(JournalFile.class);
     private static final int PREFIX_BYTES = 2 * Integer.BYTES;
     private static final int ID_BYTES = 2 + 2 * Long.BYTES;
-    private static final List<RecordId.Form> ID_FORMS = List.of(RecordId.Form.values());
     private static final int ZEROS = 1 << 16;
     private static final byte BEGUN = 1;
     private static final byte ENDED = 2;
@@ -185,7 +184,7 @@ final class JournalFile implements AutoCloseable {
 
     private void putId(int start, byte kind, RecordId id) {
         file.position(start + PREFIX_BYTES);
-        file.put(kind).put((byte) id.form().ordinal()).putLong(id.high()).putLong(id.low());
+        file.put(kind).put((byte) id.form().number()).putLong(id.high()).putLong(id.low());
     }
 
     private void put(byte[] bytes) {
@@ -232,7 +231,7 @@ final class JournalFile implements AutoCloseable {
 
     private static void apply(ByteBuffer entry, Map<RecordId, Optional<Outcome>> entries) {
         byte kind = entry.get();
-        RecordId.Form form = ID_FORMS.get(entry.get());
+        RecordId.Form form = RecordId.Form.ofNumber(entry.get());
         RecordId id = RecordId.of(form, entry.getLong(), entry.getLong());
         switch (kind) {
             case BEGUN -> entries.put(id, Optional.empty());

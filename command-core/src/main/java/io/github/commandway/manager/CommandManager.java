@@ -448,6 +448,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         if (record.sentAt() != null) {
             if (handler instanceof QueueingHandler queueing) {
                 queueing.resume(command.context(), command, command.tag, this);
+                if (record.cancelRequested()) {
+                    runCancelAction(command, CancelCause.REQUESTED);
+                }
             } else {
                 end(command, CommandStatus.FAILED, Reason.LOST, QueueingHandler.LOST, null);
             }
@@ -749,6 +752,10 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         retried.increment();
         watchForFailure(written, command);
         deliver(command);
+        Runnable outcomeAction = command.takeOutcomeAction();
+        if (outcomeAction != null && isWritten(written)) {
+            outcomeAction.run();
+        }
         if (!isWritten(written)) {
             becomeWhatIsRecorded(command);
         } else if (command.isGuest || (shutdown && store.isDurable())) {
@@ -782,7 +789,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 announce(command, EventLog.terminal(command, command.lastSequence));
             }
         }
+        Runnable outcomeAction = command.takeOutcomeAction();
         release(command);
+        if (outcomeAction != null && isWritten) {
+            outcomeAction.run();
+        }
     }
 
     /** Lets go of a command that has ended, and tells those who wait for that. */

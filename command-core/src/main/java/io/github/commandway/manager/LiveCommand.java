@@ -59,6 +59,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     @Nullable Attempt later;
 
     private List<Consumer<? super CommandHandle>> endActions = List.of();
+    private @Nullable Runnable outcomeAction;
 
     /** Only there once somebody listens or watches. */
     @Nullable Observers observers;
@@ -251,12 +252,24 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     }
 
     @Override
-    public void whenEndRecorded(Runnable action) {
-        whenEnded(ended -> {
-            if (endRecorded) {
-                action.run();
+    public void whenOutcomeRecorded(Runnable action) {
+        synchronized (this) {
+            if (!published) {
+                outcomeAction = action;
+                return;
             }
-        });
+        }
+        // the end was recorded before it was published, unless it could not be
+        if (endRecorded) {
+            action.run();
+        }
+    }
+
+    /** Returns what is to be called now that the outcome of the attempt is recorded, or that it is known not to be. */
+    synchronized @Nullable Runnable takeOutcomeAction() {
+        Runnable action = outcomeAction;
+        outcomeAction = null;
+        return action;
     }
 
     /** Marks the end as visible and returns what is to be called now. */

@@ -12,13 +12,39 @@ public final class RecordId implements Comparable<RecordId> {
     /** How an id looks. */
     public enum Form {
         /** A UUID. */
-        UUID,
+        UUID(0),
         /** A timestamp with a sequence number, such as {@code 20250208123359-1}. */
-        TIMESTAMP,
+        TIMESTAMP(1),
         /** A timestamp with six hexadecimal digits, such as {@code task_20231215_143022_abc123}. */
-        TASK,
+        TASK(2),
         /** A number of at least six digits, such as {@code TASK_000001}. */
-        TASK_NUMBER
+        TASK_NUMBER(3);
+
+        private final int number;
+
+        Form(int number) {
+            this.number = number;
+        }
+
+        /** What stands for it on the wire and on disk; 0 for a UUID. */
+        public int number() {
+            return number;
+        }
+
+        /**
+         * Finds a form by its {@link #number}.
+         *
+         * @throws IllegalArgumentException if there is none
+         */
+        public static Form ofNumber(int number) {
+            return switch (number) {
+                case 0 -> UUID;
+                case 1 -> TIMESTAMP;
+                case 2 -> TASK;
+                case 3 -> TASK_NUMBER;
+                default -> throw new IllegalArgumentException("a record id has the unknown form " + number);
+            };
+        }
     }
 
     private static final Pattern TIMESTAMP = Pattern.compile("([1-9]\\d{13})-([1-9]\\d{0,17})");

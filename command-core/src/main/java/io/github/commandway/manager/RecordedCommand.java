@@ -17,10 +17,11 @@ public interface RecordedCommand extends Command {
     CommandRecord record();
 
     /**
-     * Calls {@code action} once when the end of the command is recorded as safely as the store makes it, in whatever thread brings the news. It
-     * is not called if that fails, or if the end turns out to be another one.
+     * Has {@code action} called once when the outcome of the current attempt, whatever it is, is recorded as safely as the store makes it: as the end of the
+     * command, or as the reason for another attempt. It is called in whatever thread brings the news, before a further attempt begins, and not at all if recording fails. There is one such
+     * action; a second call replaces the first.
      */
-    void whenEndRecorded(Runnable action);
+    void whenOutcomeRecorded(Runnable action);
 
     @Override
     default int commandId() {

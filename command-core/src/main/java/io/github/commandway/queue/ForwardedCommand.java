@@ -44,7 +44,7 @@ final class ForwardedCommand implements RecordedCommand {
     }
 
     @Override
-    public void whenEndRecorded(Runnable action) {
-        command.whenEndRecorded(action);
+    public void whenOutcomeRecorded(Runnable action) {
+        command.whenOutcomeRecorded(action);
     }
 }

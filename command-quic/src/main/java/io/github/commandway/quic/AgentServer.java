@@ -200,15 +200,49 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         @Override
         public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver)
                 throws CommandException {
-            RecordedCommand recorded = (RecordedCommand) command;
-            RemoteAgent agent = agents.get(agentIdOf(recorded.request()));
-            if (agent == null) {
-                throw new CommandException(
-                        Reason.AGENT_UNREACHABLE, "the agent has not been here for so long that it was forgotten");
+            RemoteCommand remote = remoteCommand(context, (RecordedCommand) command, tag, receiver);
+            remote.agent.add(remote);
+        }
+
+        @Override
+        public void resume(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver) {
+            try {
+                boolean started = command.record().startedAt() != null;
+                RemoteCommand remote = remoteCommand(context, command, tag, receiver);
+                remote.agent.resume(remote, started);
+            } catch (CommandException e) {
+                receiver.completeYield(tag, null, e);
             }
-            RemoteCommand remote = new RemoteCommand(agent, recorded, context, tag, receiver);
+        }
+
+        /** What was given to an agent goes on there. */
+        @Override
+        public boolean outlivesServer(RecordedCommand command) {
+            return true;
+        }
+
+        /** An agent that is not known may have been before this server was started: the command waits for it. */
+        private RemoteCommand remoteCommand(
+                CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver)
+                throws CommandException {
+            String agentId = agentIdOf(command.request());
+            RemoteAgent agent = agents.get(agentId);
+            if (agent == null) {
+                agent = newAgent(agentId);
+                if (agent == null) {
+                    throw new CommandException(
+                            Reason.AGENT_UNREACHABLE,
+                            "the agent is not here, and the server knows as many agents as it may (" + maxAgents + ")");
+                }
+                synchronized (away) {
+                    if (agent.session() == null) {
+                        away.put(agentId, agent);
+                    }
+                }
+            }
+            RemoteCommand remote = new RemoteCommand(agent, command, context, tag, receiver);
             context.onCancel(remote);
-            agent.add(remote);
+            return remote;
         }
 
         private String agentIdOf(CommandRequest request) {

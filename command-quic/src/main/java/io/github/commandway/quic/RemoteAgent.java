@@ -28,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  * object's lock, which is never held while a receiver is called.
  */
 final class RemoteAgent {
+    private static final String LOST =
+            "the agent had begun it, came back and does not have it; whether it had an effect is unknown";
+
     private final String id;
     private final Clock clock;
     private final int maxCommands;
@@ -41,6 +44,13 @@ final class RemoteAgent {
 
     private final Long2ObjectHashMap<RemoteCommand> commands = new Long2ObjectHashMap<>();
     private final Deque<RemoteCommand> waiting = new ArrayDeque<>(0);
+
+    /** Records whose time was over while the agent had them, and which it may still be about to stop: until then it takes no further attempt of them. */
+    private final Set<RecordId> stopping = new HashSet<>(0);
+
+    /** Records whose outcome has come and is not recorded yet. */
+    private final Set<RecordId> unrecorded = new HashSet<>(0);
+
     private long bytes;
     private int given;
     private long givenBytes;
@@ -115,6 +125,7 @@ final class RemoteAgent {
     private boolean mayGive(RemoteCommand command) {
         ServerSession present = session;
         return present != null
+                && !stopping.contains(command.id())
                 && given < present.maxCommands()
                 && (given == 0 || givenBytes + command.bytes() <= present.maxBytes());
     }
@@ -128,6 +139,36 @@ final class RemoteAgent {
     private void takeBack(RemoteCommand command) {
         given--;
         givenBytes -= command.bytes();
+    }
+
+    /** Takes a command that an earlier run of the server has given to the agent. Whether the agent has it shows when it connects. */
+    void resume(RemoteCommand command, boolean started) {
+        boolean lost;
+        synchronized (this) {
+            if (command.cause != null) {
+                return;
+            }
+            lost = session != null && started;
+            command.wasSent = true;
+            command.started = started;
+            commands.put(command.tag(), command);
+            bytes += command.bytes();
+            if (session == null) {
+                give(command);
+                command.state = State.SENT;
+            } else {
+                command.state = State.WAITING;
+                waiting.addLast(command);
+            }
+            if (lost) {
+                remove(command);
+            }
+        }
+        if (lost) {
+            fail(command, Reason.LOST, LOST);
+        } else {
+            sendWaiting();
+        }
     }
 
     /** Asks for leave, without the lock, and sends. */
@@ -171,15 +212,26 @@ final class RemoteAgent {
         while (true) {
             RemoteCommand next;
             synchronized (this) {
-                next = waiting.peekFirst();
+                next = nextWaiting();
                 if (next == null || !mayGive(next)) {
                     return;
                 }
-                waiting.removeFirst();
+                waiting.remove(next);
                 give(next);
             }
             handOver(next);
         }
+    }
+
+    private @Nullable RemoteCommand nextWaiting() {
+        if (!stopping.isEmpty()) {
+            for (RemoteCommand command : waiting) {
+                if (!stopping.contains(command.id())) {
+                    return command;
+                }
+            }
+        }
+        return waiting.peekFirst();
     }
 
     /** Takes a command out of everything. */
@@ -210,14 +262,21 @@ final class RemoteAgent {
                 return;
             }
             if (command.state == State.WAITING) {
-                if (cause == CancelCause.REQUESTED && command.wasSent) {
+                if (cause == CancelCause.REQUESTED) {
                     reason = Reason.CANCELLED_BEFORE_START;
-                    message = "cancelled before it began: the agent did not have it when it came back";
+                    message = command.wasSent
+                            ? "cancelled before it began: the agent did not have it when it came back"
+                            : "cancelled before it was handed over";
+                } else if (cause == CancelCause.DEADLINE && isClaimed(command)) {
+                    reason = Reason.AGENT_UNREACHABLE;
+                    message =
+                            "the agent was not there to take it, or had no room, until its time was over; it had no effect";
                 }
                 remove(command);
             } else if (session != null) {
                 session.send(new Messages.Cancel(command.id(), cause));
                 if (cause != CancelCause.REQUESTED) {
+                    stopping.add(command.id());
                     remove(command);
                 }
             } else if (cause != CancelCause.REQUESTED) {
@@ -235,6 +294,11 @@ final class RemoteAgent {
         sendWaiting();
     }
 
+    /** Whether it came out of a queue, and so counts as handed over although the agent never got it. */
+    private static boolean isClaimed(RemoteCommand command) {
+        return !command.wasSent && command.recorded.record().sentAt() != null;
+    }
+
     private String sinceWhen() {
         AgentInfo info = lastInfo;
         return info == null ? "" : "since " + info.lastSeenAt();
@@ -244,31 +308,76 @@ final class RemoteAgent {
         command.receiver.completeYield(command.tag(), null, new CommandException(reason, message));
     }
 
-    /** An outcome came. Whether the session may speak for the agent, so that the outcome is to be acknowledged. */
+    /** An outcome came. It is acknowledged once it is recorded. Whether the session may speak for the agent. */
     boolean onResult(ServerSession from, RecordId record, long tag, Reason reason, String message, byte[] result) {
         RemoteCommand command;
         boolean othersWait;
+        boolean acknowledge = false;
         synchronized (this) {
             if (session != from) {
                 return false;
             }
-            command = find(record, tag);
+            // what was told to stop has no other attempt here yet
+            command = stopping.remove(record) ? null : find(record, tag);
             if (command != null) {
                 remove(command);
+            } else {
+                acknowledge = !unrecorded.contains(record);
             }
             othersWait = !waiting.isEmpty();
         }
         if (command == null) {
             from.server().countUnknownResult();
-        } else if (reason == Reason.OK) {
-            command.receiver.completeYield(command.tag(), result, null);
+            if (acknowledge) {
+                from.acknowledge(record);
+            }
         } else {
-            fail(command, reason, message);
+            complete(command, reason, message, result);
         }
         if (othersWait) {
             sendWaiting();
         }
         return true;
+    }
+
+    private void complete(RemoteCommand command, Reason reason, String message, byte[] result) {
+        Acknowledgement acknowledgement = new Acknowledgement(this, command.id());
+        command.recorded.whenOutcomeRecorded(acknowledgement);
+        if (reason == Reason.OK) {
+            command.receiver.completeYield(command.tag(), result, null);
+        } else {
+            fail(command, reason, message);
+        }
+        synchronized (this) {
+            if (!acknowledgement.isGiven) {
+                unrecorded.add(command.id());
+            }
+        }
+    }
+
+    /** What happens when an outcome is recorded. Guarded by the agent's lock. */
+    private static final class Acknowledgement implements Runnable {
+        private final RemoteAgent agent;
+        private final RecordId record;
+        boolean isGiven;
+
+        Acknowledgement(RemoteAgent agent, RecordId record) {
+            this.agent = agent;
+            this.record = record;
+        }
+
+        @Override
+        public void run() {
+            ServerSession present;
+            synchronized (agent) {
+                isGiven = true;
+                agent.unrecorded.remove(record);
+                present = agent.session;
+            }
+            if (present != null) {
+                present.acknowledge(record);
+            }
+        }
     }
 
     /** The open command of that record; the tag tells where to look, but may be of another server. */
@@ -339,10 +448,7 @@ final class RemoteAgent {
             command.receiver.started(command.tag());
         }
         for (RemoteCommand command : lost) {
-            fail(
-                    command,
-                    Reason.LOST,
-                    "the agent had begun it, came back and does not have it; whether it had an effect is unknown");
+            fail(command, Reason.LOST, LOST);
         }
         for (RemoteCommand command : cancelled) {
             fail(
@@ -370,9 +476,14 @@ final class RemoteAgent {
             List<RemoteCommand> lost,
             List<RemoteCommand> cancelled,
             List<RemoteCommand> running) {
+        // an earlier attempt that the agent does not have any more need not be waited for
+        stopping.retainAll(held.keySet());
         Set<RecordId> known = new HashSet<>();
         List<RemoteCommand> again = new ArrayList<>();
         for (RemoteCommand command : List.copyOf(commands.values())) {
+            if (stopping.contains(command.id())) {
+                continue;
+            }
             io.github.commandway.quic.wire.Holding.State state = held.get(command.id());
             known.add(command.id());
             if (state != null) {

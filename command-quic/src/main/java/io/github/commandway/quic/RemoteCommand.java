@@ -28,6 +28,7 @@ final class RemoteCommand implements Consumer<CancelCause> {
     final RemoteAgent agent;
     final CommandContext context;
     final ResultReceiver receiver;
+    final RecordedCommand recorded;
     private final RecordId id;
     private final CommandRequest request;
     private final long tag;
@@ -47,6 +48,7 @@ final class RemoteCommand implements Consumer<CancelCause> {
         this.context = context;
         this.receiver = receiver;
         this.tag = tag;
+        this.recorded = command;
         id = command.id();
         request = command.request();
         attempt = command.attempt();

@@ -59,6 +59,10 @@ final class ServerSession extends Connection {
     private long leavingNanos;
     private List<Hello> hellos = List.of();
     private List<RecordId> acks = new ArrayList<>(0);
+
+    /** Whether a result is being looked at; only used in the event loop. */
+    private boolean isCompleting;
+
     private @Nullable Map<RecordId, PartialResult> partialResults;
     private long partialBytes;
     private final boolean[] gap = new boolean[1];
@@ -288,13 +292,22 @@ final class ServerSession extends Connection {
     }
 
     private void completed(RemoteAgent owner, RecordId id, long tag, Reason reason, String message, byte[] data) {
-        if (owner.onResult(this, id, tag, reason, message, data)) {
-            acks.add(id);
-            if (acks.size() == MAX_ACKS) {
-                sendAcks();
-            }
-        } else {
+        isCompleting = true;
+        if (!owner.onResult(this, id, tag, reason, message, data)) {
             server.countStale();
+        }
+        isCompleting = false;
+    }
+
+    /** Tells the agent that an outcome is recorded. Called in any thread; in this session's own while it reads, several are told together. */
+    void acknowledge(RecordId id) {
+        if (!eventLoop().inEventLoop() || !isCompleting) {
+            send(new Messages.ResultAck(List.of(id)));
+            return;
+        }
+        acks.add(id);
+        if (acks.size() == MAX_ACKS) {
+            sendAcks();
         }
     }
 

@@ -8,7 +8,6 @@ import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.quic.wire.Envelope;
 import java.io.IOException;
-import java.util.List;
 
 /**
  * Reads and writes the parts that the frequent messages share. Frequent messages are read and written field by field, because an
@@ -33,7 +32,6 @@ final class Wire {
     static final int PONG = Envelope.PONG_FIELD_NUMBER;
 
     private static final int RECORD_ID_BYTES = 18;
-    private static final List<RecordId.Form> FORMS = List.of(RecordId.Form.values());
 
     private Wire() {}
 
@@ -52,7 +50,7 @@ final class Wire {
         out.writeFixed64(1, id.high());
         out.writeFixed64(2, id.low());
         if (id.form() != RecordId.Form.UUID) {
-            out.writeUInt32(3, id.form().ordinal());
+            out.writeUInt32(3, id.form().number());
         }
     }
 
@@ -71,25 +69,18 @@ final class Wire {
             }
         }
         in.popLimit(outer);
-        return RecordId.of(formOf(form), high, low);
+        return RecordId.of(RecordId.Form.ofNumber(form), high, low);
     }
 
     static RecordId toRecordId(io.github.commandway.quic.wire.RecordId id) {
-        return RecordId.of(formOf(id.getForm()), id.getHigh(), id.getLow());
-    }
-
-    private static RecordId.Form formOf(int number) {
-        if (number < 0 || number >= FORMS.size()) {
-            throw new IllegalArgumentException("a record id has the unknown form " + number);
-        }
-        return FORMS.get(number);
+        return RecordId.of(RecordId.Form.ofNumber(id.getForm()), id.getHigh(), id.getLow());
     }
 
     static io.github.commandway.quic.wire.RecordId fromRecordId(RecordId id) {
         return io.github.commandway.quic.wire.RecordId.newBuilder()
                 .setHigh(id.high())
                 .setLow(id.low())
-                .setForm(id.form().ordinal())
+                .setForm(id.form().number())
                 .build();
     }
 
