@@ -6,6 +6,9 @@ import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
+import io.github.commandway.manager.Target;
+import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.queue.QueueOptions;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.ServerAddress;
 import io.github.commandway.quic.identity.CertificateAuthority;
@@ -25,12 +28,16 @@ import org.awaitility.Awaitility;
 
 /** A real server on loopback: manager, QUIC and a certificate authority of its own. */
 final class Server implements AutoCloseable {
+    /** The queue before agent {@code client-001}. */
+    static final String QUEUE = "robot";
+
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final Duration VALIDITY = Duration.ofDays(1);
 
     final CertificateAuthority authority;
     final AgentServer agents;
     final CommandManager manager;
+    private final CommandQueues queues;
 
     Server(Path directory) throws IOException {
         this(directory, 0, Duration.ofSeconds(10));
@@ -44,7 +51,12 @@ final class Server implements AutoCloseable {
                 .build();
         Registry registry = new Registry();
         registry.register(agents);
+        queues = CommandQueues.builder(registry)
+                .queue(QueueOptions.serial(QUEUE), new Target.Agent("client-001"), () -> true)
+                .build();
+        registry.register(queues);
         manager = CommandManager.ofDefaults(registry);
+        queues.start(manager);
         agents.start();
     }
 
@@ -98,6 +110,7 @@ final class Server implements AutoCloseable {
     /** Ends at once, as a killed process would. */
     @Override
     public void close() {
+        queues.close();
         agents.close();
         manager.close();
     }

@@ -313,12 +313,14 @@ final class RemoteAgent {
         RemoteCommand command;
         boolean othersWait;
         boolean acknowledge = false;
+        boolean isEarlierAttempt;
         synchronized (this) {
             if (session != from) {
                 return false;
             }
-            // what was told to stop has no other attempt here yet
-            command = stopping.remove(record) ? null : find(record, tag);
+            // what was told to stop has no other attempt at the agent yet
+            isEarlierAttempt = stopping.remove(record);
+            command = isEarlierAttempt ? null : find(record, tag);
             if (command != null) {
                 remove(command);
             } else {
@@ -329,7 +331,7 @@ final class RemoteAgent {
         if (command == null) {
             from.server().countUnknownResult();
             if (acknowledge) {
-                from.acknowledge(record);
+                from.acknowledge(record, isEarlierAttempt);
             }
         } else {
             complete(command, reason, message, result);
@@ -341,7 +343,7 @@ final class RemoteAgent {
     }
 
     private void complete(RemoteCommand command, Reason reason, String message, byte[] result) {
-        Acknowledgement acknowledgement = new Acknowledgement(this, command.id());
+        Acknowledgement acknowledgement = new Acknowledgement(this, command);
         command.recorded.whenOutcomeRecorded(acknowledgement);
         if (reason == Reason.OK) {
             command.receiver.completeYield(command.tag(), result, null);
@@ -358,12 +360,12 @@ final class RemoteAgent {
     /** What happens when an outcome is recorded. Guarded by the agent's lock. */
     private static final class Acknowledgement implements Runnable {
         private final RemoteAgent agent;
-        private final RecordId record;
+        private final RemoteCommand command;
         boolean isGiven;
 
-        Acknowledgement(RemoteAgent agent, RecordId record) {
+        Acknowledgement(RemoteAgent agent, RemoteCommand command) {
             this.agent = agent;
-            this.record = record;
+            this.command = command;
         }
 
         @Override
@@ -371,11 +373,11 @@ final class RemoteAgent {
             ServerSession present;
             synchronized (agent) {
                 isGiven = true;
-                agent.unrecorded.remove(record);
+                agent.unrecorded.remove(command.id());
                 present = agent.session;
             }
             if (present != null) {
-                present.acknowledge(record);
+                present.acknowledge(command.id(), command.recorded.attempt() > command.attempt());
             }
         }
     }

@@ -299,9 +299,13 @@ final class ServerSession extends Connection {
         isCompleting = false;
     }
 
-    /** Tells the agent that an outcome is recorded. Called in any thread; in this session's own while it reads, several are told together. */
-    void acknowledge(RecordId id) {
-        if (!eventLoop().inEventLoop() || !isCompleting) {
+    /**
+     * Tells the agent that an outcome is recorded. Called in any thread; in this session's own while it reads, several are told together.
+     *
+     * @param first whether another attempt follows, for which the agent must have forgotten this one
+     */
+    void acknowledge(RecordId id, boolean first) {
+        if (first || !eventLoop().inEventLoop() || !isCompleting) {
             send(new Messages.ResultAck(List.of(id)));
             return;
         }
