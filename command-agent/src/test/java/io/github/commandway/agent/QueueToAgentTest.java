@@ -20,6 +20,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -131,6 +132,7 @@ class QueueToAgentTest {
         assertThat(told.await(30, TimeUnit.SECONDS)).isTrue();
         // the agent does take others meanwhile
         assertThat(ended(server.submit(AGENT, "other", "")).status()).isEqualTo(CommandStatus.COMPLETED);
+        Awaitility.await().until(() -> handle.record().attempt() == 2);
         assertThat(tries).hasValue(1);
         stop.countDown();
         CommandRecord record = ended(handle);
