@@ -157,6 +157,7 @@ class CommandRoutesTest {
         "UNKNOWN_COMMAND, 501,",
         "PAYLOAD_TOO_LARGE, 413,",
         "IDEMPOTENCY_CONFLICT, 422,",
+        "EXCLUSIVE_KEY_TAKEN, 409,",
         "SHUTTING_DOWN, 503, 1",
         "STORE_FAILED, 503, 1"
     })

@@ -107,6 +107,7 @@ public abstract class CommandStoreContract {
                 .idempotencyKey("key")
                 .principal("alice")
                 .traceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+                .reference("SCAN-7")
                 .build();
         CommandRecord found = find(submit(request).id());
 
