@@ -8,7 +8,6 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
 import io.github.commandway.manager.CommandRejectedException.Code;
-import io.github.commandway.manager.LiveCommand.Observers;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -62,7 +61,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final int maxOpen;
     private final int maxPayloadBytes;
     private final long maxOpenBytes;
-    private final List<CommandListener> listeners;
+    private final EventDelivery events;
     private final ScheduledExecutorService timer;
     private final boolean ownsTimer;
     private final ScheduledFuture<?> ticking;
@@ -104,7 +103,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         maxOpen = builder.maxOpen;
         maxPayloadBytes = builder.maxPayloadBytes;
         maxOpenBytes = builder.maxOpenBytes;
-        listeners = List.copyOf(builder.listeners);
+        events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
         timer = builder.timer == null ? newTimer() : builder.timer;
         deadlines = new DeadlineWheel(ticker.getAsLong());
@@ -154,7 +153,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CompletableFuture<CommandStore.Creation> creation;
         try {
             command = new LiveCommand(ids.next(), admitted, tags.incrementAndGet(), clock.millis());
-            announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
+            events.announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
             // before it can be found in the store, so that whoever finds the record finds the promise too
             promises.put(command);
             creation = create(command, companion);
@@ -250,13 +249,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         accepted.increment();
         synchronized (command) {
-            command.recorded = true;
+            command.mark(LiveCommand.RECORDED);
             // it may have been found in the store, and cancelled or claimed, by now
             if (!command.status.isTerminal() && command.sentAtMillis == 0) {
                 scheduleDeadline(command);
             }
         }
-        deliver(command);
+        events.deliver(command);
         if (shutdownNow) {
             // which passed over this one if it was not recorded then
             endByShutdown(command);
@@ -328,7 +327,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             written = recordStart(command, now);
         }
-        deliver(command);
+        events.deliver(command);
         if (isWritten(written)) {
             call(handler, command);
             return;
@@ -382,13 +381,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             scheduleDeadline(command);
             if (record.startedAt() != null) {
-                announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
-                announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+                events.announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
+                events.announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
             } else {
-                announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
+                events.announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
             }
         }
-        deliver(command);
+        events.deliver(command);
         return new QueueClaim.Claimed(command.context(), command, command.tag);
     }
 
@@ -403,7 +402,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             promises.put(live);
         }
         synchronized (live) {
-            live.recorded = true;
+            live.mark(LiveCommand.RECORDED);
             live.owned = true;
             live.take(record);
         }
@@ -474,7 +473,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             handedOver = recordHandOver(command, clock.millis());
         }
-        deliver(command);
+        events.deliver(command);
         return handedOver;
     }
 
@@ -513,7 +512,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             recordStart(command, clock.millis());
         }
-        deliver(command);
+        events.deliver(command);
     }
 
     private CompletableFuture<Boolean> recordStart(LiveCommand command, long nowMillis) {
@@ -534,7 +533,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         command.lastSequence++;
         CompletableFuture<Boolean> written = update(command, from);
         watchForFailure(written, command);
-        announce(command, command.lastSequence, type, atMillis);
+        events.announce(command, command.lastSequence, type, atMillis);
         return written;
     }
 
@@ -578,7 +577,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             recordStart(command, now);
             appendEvent(command, type, now, channel, data, fraction, message);
         }
-        deliver(command);
+        events.deliver(command);
     }
 
     private void appendEvent(
@@ -593,7 +592,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
         watchForFailure(append(command, event), command);
-        announce(command, event);
+        events.announce(command, event);
     }
 
     private CompletableFuture<Boolean> append(LiveCommand command, CommandEvent event) {
@@ -699,19 +698,19 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             written = update(command, from);
         }
-        if (again) {
-            whenDone(written, () -> waitAgain(command, written));
+        if (written.isDone()) {
+            goOn(command, again, written);
         } else {
-            whenDone(written, () -> publish(command, written));
+            written.whenComplete((ok, error) -> goOn(command, again, written));
         }
         return true;
     }
 
-    private static void whenDone(CompletableFuture<Boolean> written, Runnable action) {
-        if (written.isDone()) {
-            action.run();
+    private void goOn(LiveCommand command, boolean again, CompletableFuture<Boolean> written) {
+        if (again) {
+            waitAgain(command, written);
         } else {
-            written.whenComplete((ok, error) -> action.run());
+            publish(command, written);
         }
     }
 
@@ -719,7 +718,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         RetryPolicy retry = command.request.retry();
         return retry != null
                 && command.attempt() < retry.maxAttempts()
-                && !command.cancelRequested
+                && !command.is(LiveCommand.CANCEL_REQUESTED)
                 && switch (reason) {
                     case EXECUTOR_ERROR, EXECUTION_TIMEOUT, LOST, AGENT_UNREACHABLE, REJECTED_BY_AGENT, SHUTDOWN ->
                         true;
@@ -743,22 +742,22 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         command.status = CommandStatus.PENDING;
         command.message = message == null ? reason.code() : reason.code() + ": " + message;
         promises.put(command);
-        if (isObserved(command)) {
-            announce(command, EventLog.retrying(command, nowMillis));
+        if (events.isObserved(command)) {
+            events.announce(command, EventLog.retrying(command, nowMillis));
         }
     }
 
     private void waitAgain(LiveCommand command, CompletableFuture<Boolean> written) {
         retried.increment();
         watchForFailure(written, command);
-        deliver(command);
+        events.deliver(command);
         Runnable outcomeAction = command.takeOutcomeAction();
         if (outcomeAction != null && isWritten(written)) {
             outcomeAction.run();
         }
         if (!isWritten(written)) {
             becomeWhatIsRecorded(command);
-        } else if (command.isGuest || (shutdown && store.isDurable())) {
+        } else if (command.is(LiveCommand.GUEST) || (shutdown && store.isDurable())) {
             // whoever claims it next brings it up again
             forget(command);
             queueListener.accept(((Target.Queue) command.request.target()).name());
@@ -784,9 +783,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         watchForFailure(written, command);
         countOf(command.status).increment();
         synchronized (command) {
-            command.endRecorded = isWritten;
-            if (isObserved(command)) {
-                announce(command, EventLog.terminal(command, command.lastSequence));
+            if (isWritten) {
+                command.mark(LiveCommand.END_RECORDED);
+            }
+            if (events.isObserved(command)) {
+                events.announce(command, EventLog.terminal(command, command.lastSequence));
             }
         }
         Runnable outcomeAction = command.takeOutcomeAction();
@@ -804,7 +805,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         releaseRoom(command.request);
         promises.remove(command.tag);
-        deliver(command);
+        events.deliver(command);
         for (Consumer<? super CommandHandle> action : actions) {
             runEndAction(action, command);
         }
@@ -842,7 +843,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         boolean ended;
         List<Runnable> watchers;
         synchronized (command) {
-            if (command.owned || command.published) {
+            if (command.owned || command.is(LiveCommand.PUBLISHED)) {
                 return;
             }
             if (record != null) {
@@ -867,7 +868,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
         }
         if (changed || ended) {
-            watchers.forEach(watcher -> wake(watcher, command));
+            watchers.forEach(watcher -> EventDelivery.wake(watcher, command));
         }
     }
 
@@ -935,69 +936,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
     }
 
-    private boolean isObserved(LiveCommand command) {
-        return !listeners.isEmpty() || command.observers != null;
-    }
-
-    private void announce(LiveCommand command, int sequence, CommandEvent.Type type, long atMillis) {
-        if (isObserved(command)) {
-            announce(command, CommandEvent.of(sequence, type, Instant.ofEpochMilli(atMillis), ""));
-        }
-    }
-
-    /** Queues an event for those who listen; {@link #deliver} must follow when the command's lock is free. */
-    private void announce(LiveCommand command, CommandEvent event) {
-        if (isObserved(command)) {
-            command.observers().undelivered.addLast(event);
-        }
-    }
-
-    /** Tells listeners and watchers what they have not been told, in order, whichever thread is first. */
-    private void deliver(LiveCommand command) {
-        if (!isObserved(command)) {
-            return;
-        }
-        while (true) {
-            List<CommandEvent> events;
-            List<Runnable> watchers;
-            synchronized (command) {
-                Observers observers = command.observers();
-                if (observers.delivering || observers.undelivered.isEmpty()) {
-                    return;
-                }
-                observers.delivering = true;
-                events = List.copyOf(observers.undelivered);
-                observers.undelivered.clear();
-                watchers = List.copyOf(observers.watchers);
-            }
-            for (CommandEvent event : events) {
-                listeners.forEach(listener -> tell(listener, command, event));
-            }
-            watchers.forEach(watcher -> wake(watcher, command));
-            synchronized (command) {
-                command.observers().delivering = false;
-            }
-        }
-    }
-
-    @SuppressWarnings("IllegalCatch")
-    private static void tell(CommandListener listener, LiveCommand command, CommandEvent event) {
-        try {
-            listener.onEvent(command, event);
-        } catch (Throwable e) {
-            LOG.error("a listener failed on event {} of {}", event.sequence(), command, e);
-        }
-    }
-
-    @SuppressWarnings("IllegalCatch")
-    private static void wake(Runnable watcher, LiveCommand command) {
-        try {
-            watcher.run();
-        } catch (Throwable e) {
-            LOG.error("a watcher of {} failed", command, e);
-        }
-    }
-
     /** One record. */
     public CompletableFuture<Optional<CommandRecord>> find(RecordId id) {
         return store.find(id);
@@ -1030,7 +968,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         LiveCommand command = live == null ? follow(record) : live;
         synchronized (command) {
-            if (command.published) {
+            if (command.is(LiveCommand.PUBLISHED)) {
                 return Optional.empty();
             }
             command.observers().watchers.add(onChange);
@@ -1102,15 +1040,15 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (command.status.isTerminal()) {
                 return command.completion().thenApply(record -> new CancelResult(Outcome.ALREADY_ENDED, record));
             }
-            if (!command.cancelRequested) {
-                command.cancelRequested = true;
+            if (!command.is(LiveCommand.CANCEL_REQUESTED)) {
+                command.mark(LiveCommand.CANCEL_REQUESTED);
                 appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, clock.millis(), null, null, -1, "");
             }
             handedOver = command.sentAtMillis != 0;
             // from here on it cannot be handed over any more
             var unused = command.cancel(CancelCause.REQUESTED);
         }
-        deliver(command);
+        events.deliver(command);
         runCancelAction(command, CancelCause.REQUESTED);
         if (!handedOver) {
             end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
@@ -1243,7 +1181,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         shutdown = true;
         if (store.isDurable()) {
             promises.snapshot().stream()
-                    .filter(command -> command.recorded && !command.owned)
+                    .filter(command -> command.is(LiveCommand.RECORDED) && !command.owned)
                     .forEach(this::leave);
         }
         if (open.get() == 0) {
@@ -1264,7 +1202,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void endByShutdown(LiveCommand command) {
         boolean handedOver;
         synchronized (command) {
-            if (!command.recorded || command.status.isTerminal()) {
+            if (!command.is(LiveCommand.RECORDED) || command.status.isTerminal()) {
                 return;
             }
             handedOver = command.sentAtMillis != 0;
