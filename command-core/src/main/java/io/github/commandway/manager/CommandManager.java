@@ -8,7 +8,6 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
 import io.github.commandway.manager.CommandRejectedException.Code;
-import io.github.commandway.manager.LiveCommand.Observers;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -62,7 +61,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final int maxOpen;
     private final int maxPayloadBytes;
     private final long maxOpenBytes;
-    private final List<CommandListener> listeners;
+    private final EventDelivery events;
     private final ScheduledExecutorService timer;
     private final boolean ownsTimer;
     private final ScheduledFuture<?> ticking;
@@ -104,7 +103,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         maxOpen = builder.maxOpen;
         maxPayloadBytes = builder.maxPayloadBytes;
         maxOpenBytes = builder.maxOpenBytes;
-        listeners = List.copyOf(builder.listeners);
+        events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
         timer = builder.timer == null ? newTimer() : builder.timer;
         deadlines = new DeadlineWheel(ticker.getAsLong());
@@ -154,7 +153,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CompletableFuture<CommandStore.Creation> creation;
         try {
             command = new LiveCommand(ids.next(), admitted, tags.incrementAndGet(), clock.millis());
-            announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
+            events.announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
             // before it can be found in the store, so that whoever finds the record finds the promise too
             promises.put(command);
             creation = create(command, companion);
@@ -256,7 +255,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 scheduleDeadline(command);
             }
         }
-        deliver(command);
+        events.deliver(command);
         if (shutdownNow) {
             // which passed over this one if it was not recorded then
             endByShutdown(command);
@@ -310,7 +309,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void dispatch(LiveCommand command) {
         Handler handler = registry.get(command.commandId());
         if (handler == null) {
-            end(command, CommandStatus.FAILED, Reason.UNKNOWN_COMMAND, NO_HANDLER + command.request.target(), null);
+            end(
+                    command,
+                    command.tag,
+                    CommandStatus.FAILED,
+                    Reason.UNKNOWN_COMMAND,
+                    NO_HANDLER + command.request.target(),
+                    null);
         } else if (handler instanceof QueueingHandler) {
             call(handler, command);
         } else {
@@ -328,7 +333,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             written = recordStart(command, now);
         }
-        deliver(command);
+        events.deliver(command);
         if (isWritten(written)) {
             call(handler, command);
             return;
@@ -336,7 +341,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         written.whenComplete((ok, error) -> {
             if (error != null) {
                 String problem = "it was not begun, since that could not be recorded: " + error.getMessage();
-                end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
+                end(command, command.tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
             } else if (ok) {
                 call(handler, command);
             } else {
@@ -382,13 +387,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             scheduleDeadline(command);
             if (record.startedAt() != null) {
-                announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
-                announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+                events.announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
+                events.announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
             } else {
-                announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
+                events.announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
             }
         }
-        deliver(command);
+        events.deliver(command);
         return new QueueClaim.Claimed(command.context(), command, command.tag);
     }
 
@@ -449,17 +454,17 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (handler instanceof QueueingHandler queueing) {
                 queueing.resume(command.context(), command, command.tag, this);
                 if (record.cancelRequested()) {
-                    runCancelAction(command, CancelCause.REQUESTED);
+                    runCancelAction(command, command.tag, CancelCause.REQUESTED);
                 }
             } else {
-                end(command, CommandStatus.FAILED, Reason.LOST, QueueingHandler.LOST, null);
+                end(command, command.tag, CommandStatus.FAILED, Reason.LOST, QueueingHandler.LOST, null);
             }
         } else if (record.cancelRequested()) {
-            end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
+            end(command, command.tag, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
         } else if (command.deadline().isAfter(clock.instant())) {
             dispatch(command);
         } else {
-            end(command, CommandStatus.TIMEOUT, Reason.QUEUE_TIMEOUT, notHandedOver(command), null);
+            end(command, command.tag, CommandStatus.TIMEOUT, Reason.QUEUE_TIMEOUT, notHandedOver(command), null);
         }
     }
 
@@ -472,9 +477,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         boolean handedOver;
         synchronized (command) {
-            handedOver = recordHandOver(command, clock.millis());
+            handedOver = command.tag == tag && recordHandOver(command, clock.millis());
         }
-        deliver(command);
+        events.deliver(command);
         return handedOver;
     }
 
@@ -507,13 +512,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
-            if (command.status.isTerminal() || !command.owned) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag) {
                 dropped.increment();
                 return;
             }
             recordStart(command, clock.millis());
         }
-        deliver(command);
+        events.deliver(command);
     }
 
     private CompletableFuture<Boolean> recordStart(LiveCommand command, long nowMillis) {
@@ -534,7 +539,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         command.lastSequence++;
         CompletableFuture<Boolean> written = update(command, from);
         watchForFailure(written, command);
-        announce(command, command.lastSequence, type, atMillis);
+        events.announce(command, command.lastSequence, type, atMillis);
         return written;
     }
 
@@ -570,7 +575,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
-            if (command.status.isTerminal() || !command.owned) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag) {
                 dropped.increment();
                 return;
             }
@@ -578,7 +583,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             recordStart(command, now);
             appendEvent(command, type, now, channel, data, fraction, message);
         }
-        deliver(command);
+        events.deliver(command);
     }
 
     private void appendEvent(
@@ -593,7 +598,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
         watchForFailure(append(command, event), command);
-        announce(command, event);
+        events.announce(command, event);
     }
 
     private CompletableFuture<Boolean> append(LiveCommand command, CommandEvent event) {
@@ -607,22 +612,22 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     @Override
     public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
         LiveCommand command = promises.get(tag);
-        if (command == null || !end(command, data, error)) {
+        if (command == null || !end(command, tag, data, error)) {
             dropped.increment();
         }
     }
 
-    private boolean end(LiveCommand command, @Nullable Object data, @Nullable Throwable error) {
+    private boolean end(LiveCommand command, long tag, @Nullable Object data, @Nullable Throwable error) {
         if (error instanceof CommandException failure) {
-            return end(command, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
+            return end(command, tag, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
         }
         if (error != null) {
-            return end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
+            return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
         }
-        return complete(command, data);
+        return complete(command, tag, data);
     }
 
-    private boolean complete(LiveCommand command, @Nullable Object data) {
+    private boolean complete(LiveCommand command, long tag, @Nullable Object data) {
         byte[] result;
         if (data == null) {
             result = NO_BYTES;
@@ -633,13 +638,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         } else {
             String problem =
                     "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
-            return end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
+            return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
         }
         if (result.length > maxPayloadBytes) {
             String problem = "the result has " + result.length + " bytes; the most is " + maxPayloadBytes;
-            return end(command, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
+            return end(command, tag, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
         }
-        return end(command, CommandStatus.COMPLETED, Reason.OK, null, result);
+        return end(command, tag, CommandStatus.COMPLETED, Reason.OK, null, result);
     }
 
     private static CommandStatus statusOf(Reason reason) {
@@ -665,10 +670,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /**
      * Ends the command unless it has ended: the one place where a command gets its outcome.
      *
-     * @return false if it had ended
+     * @param tag of the attempt that this is the outcome of
+     * @return false if it had ended, or another attempt is under way
      */
     private boolean end(
             LiveCommand command,
+            long tag,
             CommandStatus status,
             Reason reason,
             @Nullable String message,
@@ -676,7 +683,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CompletableFuture<Boolean> written;
         boolean again;
         synchronized (command) {
-            if (command.status.isTerminal() || !command.owned) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag) {
                 return false;
             }
             long now = clock.millis();
@@ -743,15 +750,15 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         command.status = CommandStatus.PENDING;
         command.message = message == null ? reason.code() : reason.code() + ": " + message;
         promises.put(command);
-        if (isObserved(command)) {
-            announce(command, EventLog.retrying(command, nowMillis));
+        if (events.isObserved(command)) {
+            events.announce(command, EventLog.retrying(command, nowMillis));
         }
     }
 
     private void waitAgain(LiveCommand command, CompletableFuture<Boolean> written) {
         retried.increment();
         watchForFailure(written, command);
-        deliver(command);
+        events.deliver(command);
         Runnable outcomeAction = command.takeOutcomeAction();
         if (outcomeAction != null && isWritten(written)) {
             outcomeAction.run();
@@ -787,8 +794,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (isWritten) {
                 command.mark(LiveCommand.END_RECORDED);
             }
-            if (isObserved(command)) {
-                announce(command, EventLog.terminal(command, command.lastSequence));
+            if (events.isObserved(command)) {
+                events.announce(command, EventLog.terminal(command, command.lastSequence));
             }
         }
         Runnable outcomeAction = command.takeOutcomeAction();
@@ -806,7 +813,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         releaseRoom(command.request);
         promises.remove(command.tag);
-        deliver(command);
+        events.deliver(command);
         for (Consumer<? super CommandHandle> action : actions) {
             runEndAction(action, command);
         }
@@ -814,11 +821,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     /** Follows the record of a command that is not this server's any more, although it took it to be. */
     private void becomeWhatIsRecorded(LiveCommand command) {
+        long tag;
         synchronized (command) {
+            tag = command.tag;
             command.owned = false;
             deadlines.cancel(command);
         }
-        runCancelAction(command, CancelCause.SHUTDOWN);
+        runCancelAction(command, tag, CancelCause.SHUTDOWN);
         followed.put(command.id, command);
         refresh(command.id);
     }
@@ -869,7 +878,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
         }
         if (changed || ended) {
-            watchers.forEach(watcher -> wake(watcher, command));
+            watchers.forEach(watcher -> EventDelivery.wake(watcher, command));
         }
     }
 
@@ -934,69 +943,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             action.accept(handle);
         } catch (Throwable e) {
             LOG.error("an end action of {} failed", handle, e);
-        }
-    }
-
-    private boolean isObserved(LiveCommand command) {
-        return !listeners.isEmpty() || command.observers != null;
-    }
-
-    private void announce(LiveCommand command, int sequence, CommandEvent.Type type, long atMillis) {
-        if (isObserved(command)) {
-            announce(command, CommandEvent.of(sequence, type, Instant.ofEpochMilli(atMillis), ""));
-        }
-    }
-
-    /** Queues an event for those who listen; {@link #deliver} must follow when the command's lock is free. */
-    private void announce(LiveCommand command, CommandEvent event) {
-        if (isObserved(command)) {
-            command.observers().undelivered.addLast(event);
-        }
-    }
-
-    /** Tells listeners and watchers what they have not been told, in order, whichever thread is first. */
-    private void deliver(LiveCommand command) {
-        if (!isObserved(command)) {
-            return;
-        }
-        while (true) {
-            List<CommandEvent> events;
-            List<Runnable> watchers;
-            synchronized (command) {
-                Observers observers = command.observers();
-                if (observers.delivering || observers.undelivered.isEmpty()) {
-                    return;
-                }
-                observers.delivering = true;
-                events = List.copyOf(observers.undelivered);
-                observers.undelivered.clear();
-                watchers = List.copyOf(observers.watchers);
-            }
-            for (CommandEvent event : events) {
-                listeners.forEach(listener -> tell(listener, command, event));
-            }
-            watchers.forEach(watcher -> wake(watcher, command));
-            synchronized (command) {
-                command.observers().delivering = false;
-            }
-        }
-    }
-
-    @SuppressWarnings("IllegalCatch")
-    private static void tell(CommandListener listener, LiveCommand command, CommandEvent event) {
-        try {
-            listener.onEvent(command, event);
-        } catch (Throwable e) {
-            LOG.error("a listener failed on event {} of {}", event.sequence(), command, e);
-        }
-    }
-
-    @SuppressWarnings("IllegalCatch")
-    private static void wake(Runnable watcher, LiveCommand command) {
-        try {
-            watcher.run();
-        } catch (Throwable e) {
-            LOG.error("a watcher of {} failed", command, e);
         }
     }
 
@@ -1100,6 +1046,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private CompletableFuture<CancelResult> cancel(LiveCommand command) {
         boolean handedOver;
+        long tag;
         synchronized (command) {
             if (command.status.isTerminal()) {
                 return command.completion().thenApply(record -> new CancelResult(Outcome.ALREADY_ENDED, record));
@@ -1109,13 +1056,14 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, clock.millis(), null, null, -1, "");
             }
             handedOver = command.sentAtMillis != 0;
+            tag = command.tag;
             // from here on it cannot be handed over any more
-            var unused = command.cancel(CancelCause.REQUESTED);
+            var unused = command.cancel(tag, CancelCause.REQUESTED);
         }
-        deliver(command);
-        runCancelAction(command, CancelCause.REQUESTED);
+        events.deliver(command);
+        runCancelAction(command, tag, CancelCause.REQUESTED);
         if (!handedOver) {
-            end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
+            end(command, tag, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
         }
         return command.completion().thenApply(record -> new CancelResult(outcomeOf(record), record));
     }
@@ -1130,8 +1078,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     @SuppressWarnings("IllegalCatch")
-    private static void runCancelAction(LiveCommand command, CancelCause cause) {
-        Consumer<CancelCause> action = command.cancel(cause);
+    private static void runCancelAction(LiveCommand command, long tag, CancelCause cause) {
+        Consumer<CancelCause> action = command.cancel(tag, cause);
         if (action != null) {
             try {
                 action.accept(cause);
@@ -1177,10 +1125,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private void onDeadline(LiveCommand command) {
+        long tag;
         synchronized (command) {
             if (command.status.isTerminal()) {
                 return;
             }
+            tag = command.tag;
             if (command.deadlineNanos() - ticker.getAsLong() > 0) {
                 deadlines.schedule(command, command.deadlineNanos());
                 return;
@@ -1191,13 +1141,14 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         // the handler may know better what became of it than that its time is over
-        runCancelAction(command, CancelCause.DEADLINE);
+        runCancelAction(command, tag, CancelCause.DEADLINE);
         boolean handedOver;
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
         }
         end(
                 command,
+                tag,
                 CommandStatus.TIMEOUT,
                 handedOver ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
                 handedOver ? "no outcome within the timeout of " + command.request.timeout() : notHandedOver(command),
@@ -1219,7 +1170,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                     deadlines.schedule(command, command.deadlineNanos());
                 }
             } else if (taken.isPresent()) {
-                end(own(taken.get()), status, reason, message, null);
+                LiveCommand owned = own(taken.get());
+                end(owned, owned.tag, status, reason, message, null);
             }
         });
     }
@@ -1265,11 +1217,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private void endByShutdown(LiveCommand command) {
         boolean handedOver;
+        long tag;
         synchronized (command) {
             if (!command.is(LiveCommand.RECORDED) || command.status.isTerminal()) {
                 return;
             }
             handedOver = command.sentAtMillis != 0;
+            tag = command.tag;
         }
         if (store.isDurable() && (!handedOver || outlivesServer(command))) {
             leave(command);
@@ -1279,12 +1233,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             endWaiting(command, CommandStatus.CANCELLED, Reason.SHUTDOWN, STOPPED_BEFORE);
             return;
         }
-        runCancelAction(command, CancelCause.SHUTDOWN);
+        runCancelAction(command, tag, CancelCause.SHUTDOWN);
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
         }
         end(
                 command,
+                tag,
                 handedOver ? CommandStatus.FAILED : CommandStatus.CANCELLED,
                 Reason.SHUTDOWN,
                 handedOver ? "the server stopped before an outcome was known" : STOPPED_BEFORE,

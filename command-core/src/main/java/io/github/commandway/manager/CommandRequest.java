@@ -41,6 +41,7 @@ public final class CommandRequest {
     private final @Nullable String orderKey;
     private final @Nullable String exclusiveKey;
     private final @Nullable RetryPolicy retry;
+    private final @Nullable String reference;
 
     private CommandRequest(Builder builder) {
         target = builder.target;
@@ -56,6 +57,7 @@ public final class CommandRequest {
         orderKey = builder.orderKey == null ? null : requireText("order key", builder.orderKey);
         exclusiveKey = builder.exclusiveKey == null ? null : requireText("exclusive key", builder.exclusiveKey);
         retry = builder.retry;
+        reference = builder.reference == null ? null : requireText("reference", builder.reference);
         if (!(target instanceof Target.Queue)
                 && (priority != 0 || notBefore != null || orderKey != null || retry != null)) {
             throw new IllegalArgumentException(
@@ -148,6 +150,11 @@ public final class CommandRequest {
         return retry;
     }
 
+    /** What the caller calls it: kept with the record and shown, and nothing more, so that it need not be unique; 1 to 256 characters, or null. */
+    public @Nullable String reference() {
+        return reference;
+    }
+
     /** A builder with everything that this request says, to change some of it. */
     public Builder toBuilder() {
         return new Builder(target, type)
@@ -161,7 +168,8 @@ public final class CommandRequest {
                 .notBefore(notBefore)
                 .orderKey(orderKey)
                 .exclusiveKey(exclusiveKey)
-                .retry(retry);
+                .retry(retry)
+                .reference(reference);
     }
 
     /**
@@ -178,6 +186,7 @@ public final class CommandRequest {
                 && Objects.equals(exclusiveKey, other.exclusiveKey)
                 && Objects.equals(idempotencyKey, other.idempotencyKey)
                 && Objects.equals(principal, other.principal)
+                && Objects.equals(reference, other.reference)
                 && Arrays.equals(payload, other.payload);
     }
 
@@ -234,6 +243,7 @@ public final class CommandRequest {
         private @Nullable String orderKey;
         private @Nullable String exclusiveKey;
         private @Nullable RetryPolicy retry;
+        private @Nullable String reference;
 
         private Builder(Target target, String type) {
             this.target = target;
@@ -303,6 +313,12 @@ public final class CommandRequest {
         /** Sets how often it is tried in a queue. */
         public Builder retry(@Nullable RetryPolicy retry) {
             this.retry = retry;
+            return this;
+        }
+
+        /** Sets what the caller calls it. */
+        public Builder reference(@Nullable String reference) {
+            this.reference = reference;
             return this;
         }
 

@@ -20,6 +20,7 @@ final class ForwardedCommand implements RecordedCommand {
                 .ttl(asked.ttl())
                 .principal(asked.principal())
                 .traceParent(asked.traceParent())
+                .reference(asked.reference())
                 .build();
     }
 

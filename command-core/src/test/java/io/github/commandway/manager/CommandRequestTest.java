@@ -52,6 +52,7 @@ class CommandRequestTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("type");
         refuses("idempotency key", builder -> builder.idempotencyKey(text));
+        refuses("reference", builder -> builder.reference(text));
     }
 
     @Test
@@ -79,6 +80,8 @@ class CommandRequestTest {
         assertThat(request.isSameAs(full(builder -> builder.idempotencyKey("other"))))
                 .isFalse();
         assertThat(request.isSameAs(full(builder -> builder.principal("bob")))).isFalse();
+        assertThat(request.isSameAs(full(builder -> builder.reference("other"))))
+                .isFalse();
         assertThat(request.isSameAs(CommandRequest.toAgent("a", "other").build()))
                 .isFalse();
         assertThat(request.isSameAs(CommandRequest.toAgent("b", "type").build()))

@@ -22,6 +22,7 @@ final class Refusals {
             case UNKNOWN_COMMAND -> 501;
             case PAYLOAD_TOO_LARGE -> 413;
             case IDEMPOTENCY_CONFLICT -> 422;
+            case EXCLUSIVE_KEY_TAKEN -> 409;
         };
         Problem problem = new Problem(status, codeOf(refusal), String.valueOf(refusal.getMessage()));
         if (!refusal.code().isRetryable()) {
