@@ -15,7 +15,6 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.UUID;
-import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +25,7 @@ import tools.jackson.databind.util.RawValue;
 
 /**
  * Tells of the end of commands: an entry of the topic {@value #TOPIC} for each, in the transaction that records the end. Its payload is
- * {@code {"cmd_id", "task_id", "cmd_type", "success", "message", "data"}}: the caller's own id if there is one, the record's id, the type, whether it was
+ * {@code {"cmd_id", "task_id", "cmd_type", "success", "message", "data"}}: the caller's own name for it if there is one, the record's id, the type, whether it was
  * completed, what there is to say about it, and the executor's result or null.
  *
  * <p>Relay the topic with {@link WebhookPublisher.Builder#confirmed} and {@link #RETRY}. Immutable, safe for use by many threads.
@@ -45,24 +44,17 @@ public final class CompletionCallbacks {
     private final Outbox outbox;
     private final Supplier<UUID> ids;
     private final Predicate<CommandRecord> wanted;
-    private final Function<CommandRecord, @Nullable String> callerIds;
 
     /**
      * Tells of some commands.
      *
      * @param ids makes the ids of the entries
      * @param wanted which commands to tell of
-     * @param callerIds the caller's own id of a command, or null
      */
-    public CompletionCallbacks(
-            Outbox outbox,
-            Supplier<UUID> ids,
-            Predicate<CommandRecord> wanted,
-            Function<CommandRecord, @Nullable String> callerIds) {
+    public CompletionCallbacks(Outbox outbox, Supplier<UUID> ids, Predicate<CommandRecord> wanted) {
         this.outbox = outbox;
         this.ids = ids;
         this.wanted = wanted;
-        this.callerIds = callerIds;
     }
 
     /** Appends the entry for a command that ends in the connection's transaction. */
@@ -87,11 +79,10 @@ public final class CompletionCallbacks {
         }
     }
 
-    private String payload(CommandRecord record) {
+    private static String payload(CommandRecord record) {
         Map<String, @Nullable Object> json = new LinkedHashMap<>();
-        String callerId = callerIds.apply(record);
-        if (callerId != null) {
-            json.put("cmd_id", callerId);
+        if (record.request().reference() != null) {
+            json.put("cmd_id", record.request().reference());
         }
         json.put("task_id", record.id().toString());
         json.put("cmd_type", record.request().type());

@@ -63,7 +63,7 @@ abstract class OutboxRelayContract {
                 "order",
                 "order-1",
                 "order.paid",
-                "{\"total\": 12.5}",
+                "{\"total\" : 12.50, \"nul\":\"\\u0000\\ud800\"}",
                 Map.of("correlation_id", "c-1", "name", "Zoë"),
                 NOW);
         append(entry);

@@ -159,10 +159,7 @@ class PostgresOutboxRelayTest extends OutboxRelayContract {
 
     private OutboxRelay relay(Database database) {
         return OutboxRelay.of(new Outbox(database))
-                .publish(
-                        TOPIC,
-                        publisher,
-                        new io.github.commandway.manager.RetryPolicy(1_000, Duration.ZERO, Duration.ZERO, 0))
+                .publish(TOPIC, publisher, PATIENT)
                 .lease(Duration.ofMillis(600))
                 .batchSize(100)
                 .start();
