@@ -1,11 +1,16 @@
 package io.github.commandway.cli;
 
 import io.github.commandway.cli.Setting.Role;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /** A sub-command that talks to a running server. */
@@ -38,13 +43,18 @@ abstract class ClientCommand extends SettingsCommand {
 
     /** Waits until the command has ended, or {@code wait} is over, and returns what the server then says of it. */
     static JsonNode awaitEnd(ApiClient client, String id, Duration wait) throws ApiException, InterruptedException {
-        String path = "/api/command/" + ApiClient.encoded(id);
+        return awaitEnd(client, "/api/command/" + ApiClient.encoded(id), wait, ClientCommand::statusOf);
+    }
+
+    /** The same for anything that is asked for at {@code path}, and whose answer has a {@code status}. */
+    static JsonNode awaitEnd(ApiClient client, String path, Duration wait, Function<JsonNode, ExitCode> status)
+            throws ApiException, InterruptedException {
         Duration left = wait;
         while (true) {
             Duration part = left.compareTo(LONGEST_WAIT) > 0 ? LONGEST_WAIT : left;
             JsonNode answer = part.isZero() ? client.get(path) : client.getAfter(path, part);
             left = left.minus(part);
-            if (left.isZero() || statusOf(answer) != ExitCode.STILL_OPEN) {
+            if (left.isZero() || status.apply(answer) != ExitCode.STILL_OPEN) {
                 return answer;
             }
         }
@@ -62,6 +72,7 @@ abstract class ClientCommand extends SettingsCommand {
             JsonNode command = answer.path("command");
             line(command, "command", "command_id");
             line(command, "client", "client_id");
+            line(command, "target", "target");
             line(command, "type", "command_type");
             line(command, "status", "status");
             line(command, "reason", "reason");
@@ -70,18 +81,53 @@ abstract class ClientCommand extends SettingsCommand {
             line(command, "sent", "sent_at");
             line(command, "started", "started_at");
             line(command, "ended", "completed_at");
-            if (command.has("result")) {
-                out().println("result");
-                out().println(Table.printable(command.get("result").toPrettyString())
-                        .indent(2)
-                        .stripTrailing());
-            }
-            out().flush();
+            printResult(command);
         }
         return statusOf(answer).code();
     }
 
-    private void line(JsonNode node, String label, String field) {
+    void printResult(JsonNode node) {
+        if (node.hasNonNull("result")) {
+            out().println("result");
+            out().println(Table.printable(node.get("result").toPrettyString())
+                    .indent(2)
+                    .stripTrailing());
+        }
+        out().flush();
+    }
+
+    /** Reads JSON that was given as an argument: itself, {@code @file}, or {@code -} for the standard input; null if none was. */
+    @Nullable JsonNode readPayload(@Nullable String payload) throws IOException {
+        if (payload == null) {
+            return null;
+        }
+        String text = payload;
+        String source = "the payload";
+        if (payload.equals("-")) {
+            text = new String(surroundings().in().readAllBytes(), StandardCharsets.UTF_8);
+            source = "the standard input";
+        } else if (payload.startsWith("@")) {
+            source = payload.substring(1);
+            try {
+                text = Files.readString(surroundings().folder().resolve(source));
+            } catch (IOException e) {
+                throw new UsageException("the payload file " + source + " cannot be read: " + e.getMessage(), e);
+            }
+        }
+        try {
+            return ApiClient.JSON.readTree(text);
+        } catch (JacksonException e) {
+            throw new UsageException(
+                    source + " is not JSON: "
+                            + String.valueOf(e.getOriginalMessage())
+                                    .lines()
+                                    .findFirst()
+                                    .orElse("") + "; right is, for example, '{\"delay_seconds\": 5}'",
+                    e);
+        }
+    }
+
+    void line(JsonNode node, String label, String field) {
         if (node.has(field)) {
             out().println(String.format("%-9s", label) + Table.printable(text(node, field)));
         }

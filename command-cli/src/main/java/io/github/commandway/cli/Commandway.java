@@ -60,6 +60,8 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CancelCommand(surroundings))
                 .addSubcommand(new ListCommand(surroundings))
                 .addSubcommand(new ClientsCommand(surroundings))
+                .addSubcommand(new TaskCommand(surroundings).withSubcommands())
+                .addSubcommand(new QueueCommand(surroundings).withSubcommands())
                 .addSubcommand(new TokenCommand(surroundings).withSubcommands())
                 .addSubcommand(new CompletionCommand(surroundings))
                 .addSubcommand(new CommandLine.HelpCommand())

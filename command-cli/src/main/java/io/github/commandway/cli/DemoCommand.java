@@ -178,6 +178,10 @@ final class DemoCommand extends SettingsCommand {
         say("curl \"" + http + "/api/commands?client_id=" + AGENT_ID + "\"");
         say("curl \"" + http + "/api/commands?status=completed\"");
         say("");
+        say("curl -X POST " + http + " -d '{\"cmd_type\": \"echo\", \"cmd_id\": \"my-1\", \"params\": {\"a\": 1}}'");
+        say("curl " + http + "/task/TASK_ID");
+        say("curl " + http + "/queue/status");
+        say("");
         say("or the same by ./commandway send " + AGENT_ID + " restart '{\"delay_seconds\": 5}' --wait 30");
     }
 

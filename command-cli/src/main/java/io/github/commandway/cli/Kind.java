@@ -1,5 +1,6 @@
 package io.github.commandway.cli;
 
+import io.github.commandway.manager.Target;
 import io.github.commandway.quic.Transport;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -32,6 +33,12 @@ enum Kind {
             wholeNumber(value, 1, 10_000_000);
         }
     },
+    RETRIES("number") {
+        @Override
+        void check(String value) {
+            wholeNumber(value, 0, 999);
+        }
+    },
     BYTES("size") {
         @Override
         void check(String value) {
@@ -54,6 +61,26 @@ enum Kind {
         @Override
         void check(String value) {
             oneOf(value, "auto", "quic", "tcp");
+        }
+    },
+    MODE("queue|sync") {
+        @Override
+        void check(String value) {
+            oneOf(value, "queue", "sync");
+        }
+    },
+    TASK_IDS("time|number") {
+        @Override
+        void check(String value) {
+            oneOf(value, "time", "number");
+        }
+    },
+    QUEUE_TARGET("target") {
+        @Override
+        void check(String value) {
+            if (Target.parse(value) instanceof Target.Queue) {
+                throw new IllegalArgumentException("'" + value + "' is a queue, and one cannot lead to another");
+            }
         }
     },
     LEVEL("level") {

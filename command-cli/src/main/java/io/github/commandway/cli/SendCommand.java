@@ -2,14 +2,11 @@ package io.github.commandway.cli;
 
 import java.io.IOException;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -66,7 +63,7 @@ final class SendCommand extends ClientCommand {
         ApiClient client = client();
         ObjectNode body = ApiClient.JSON.createObjectNode();
         body.put("client_id", clientId).put("command_type", type);
-        JsonNode parameters = readPayload();
+        JsonNode parameters = readPayload(payload);
         if (parameters != null) {
             body.set("payload", parameters);
         }
@@ -89,35 +86,5 @@ final class SendCommand extends ClientCommand {
             out().flush();
         }
         return ExitCode.OK.code();
-    }
-
-    private @Nullable JsonNode readPayload() throws IOException {
-        if (payload == null) {
-            return null;
-        }
-        String text = payload;
-        String source = "the payload";
-        if (payload.equals("-")) {
-            text = new String(surroundings().in().readAllBytes(), StandardCharsets.UTF_8);
-            source = "the standard input";
-        } else if (payload.startsWith("@")) {
-            source = payload.substring(1);
-            try {
-                text = Files.readString(surroundings().folder().resolve(source));
-            } catch (IOException e) {
-                throw new UsageException("the payload file " + source + " cannot be read: " + e.getMessage(), e);
-            }
-        }
-        try {
-            return ApiClient.JSON.readTree(text);
-        } catch (JacksonException e) {
-            throw new UsageException(
-                    source + " is not JSON: "
-                            + String.valueOf(e.getOriginalMessage())
-                                    .lines()
-                                    .findFirst()
-                                    .orElse("") + "; right is, for example, '{\"delay_seconds\": 5}'",
-                    e);
-        }
     }
 }

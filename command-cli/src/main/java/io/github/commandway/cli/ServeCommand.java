@@ -1,10 +1,15 @@
 package io.github.commandway.cli;
 
 import io.github.commandway.cli.Setting.Role;
+import io.github.commandway.http.TaskOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
 import java.nio.file.Path;
 import java.util.Set;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 
 @Command(
@@ -25,9 +30,15 @@ final class ServeCommand extends SettingsCommand {
         PrintWriter out = surroundings().out();
         try (ServerProcess server = ServerProcess.start(settings, data)) {
             out.println("Commandway " + Commandway.Version.number() + " server");
-            out.println("  HTTP API    " + server.running().http());
+            out.println("  HTTP API    " + server.running().http() + described(settings, server.httpAddress()));
+            out.println("  mode        " + mode(server.queues().tasks()));
+            for (ServerQueues.Queue queue : server.queues().all()) {
+                out.println("  queue       " + ServerQueues.described(queue));
+            }
             out.println("  agents      " + server.running().agents() + " (QUIC, and TCP where UDP is blocked)");
             out.println("  data        " + data.toAbsolutePath().normalize());
+            out.println("  a task                 curl -X POST " + withCredentials(settings, server)
+                    + " -d '{\"cmd_type\": \"echo\", \"params\": {\"a\": 1}}'");
             out.println("  an agent here          commandway agent --id client-001");
             out.println(
                     "  an agent elsewhere     commandway agent --id NAME --server HOST:PORT --token \"$(commandway token create)\"");
@@ -37,5 +48,32 @@ final class ServeCommand extends SettingsCommand {
             out.flush();
         }
         return ExitCode.OK.code();
+    }
+
+    private static String mode(TaskOptions tasks) {
+        return switch (tasks.mode()) {
+            case QUEUE -> "queue: a task is answered when it is in its queue";
+            case SYNC -> "sync: a task is answered with its result";
+        };
+    }
+
+    /** Where else it can be reached, if it listens on all interfaces. */
+    private static String described(Settings settings, InetSocketAddress address) throws SocketException {
+        if (!address.getAddress().isAnyLocalAddress()) {
+            return "";
+        }
+        String here = NetworkInterface.networkInterfaces()
+                .flatMap(NetworkInterface::inetAddresses)
+                .filter(local -> !local.isLoopbackAddress() && !local.isLinkLocalAddress())
+                .map(local -> local.getHostAddress().replaceFirst("%.*", ""))
+                .sorted()
+                .collect(Collectors.joining(", "));
+        return ", listening on " + settings.text(Setting.HTTP_HOST) + ":" + address.getPort()
+                + " (all network interfaces)" + (here.isEmpty() ? "" : ", this machine is " + here);
+    }
+
+    private static String withCredentials(Settings settings, ServerProcess server) {
+        String http = server.running().http();
+        return settings.map(Setting.HTTP_TOKENS).isEmpty() ? http : http.replace("http://", "http://NAME:SECRET@");
     }
 }

@@ -5,6 +5,7 @@ import io.github.commandway.http.CommandMetrics;
 import io.github.commandway.http.HttpFacade;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.InMemoryCommandStore;
+import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.identity.JoinTokens;
 import java.io.IOException;
@@ -33,6 +34,8 @@ final class ServerProcess implements AutoCloseable {
     private final Duration grace;
     private final AgentServer agents;
     private final CommandManager manager;
+    private final CommandQueues queues;
+    private final ServerQueues serverQueues;
     private final HttpFacade http;
     private final ScheduledExecutorService hourly;
     private @Nullable RunningServer running;
@@ -42,12 +45,16 @@ final class ServerProcess implements AutoCloseable {
             Duration grace,
             AgentServer agents,
             CommandManager manager,
+            CommandQueues queues,
+            ServerQueues serverQueues,
             HttpFacade http,
             ScheduledExecutorService hourly) {
         this.data = data;
         this.grace = grace;
         this.agents = agents;
         this.manager = manager;
+        this.queues = queues;
+        this.serverQueues = serverQueues;
         this.http = http;
         this.hourly = hourly;
     }
@@ -68,6 +75,7 @@ final class ServerProcess implements AutoCloseable {
                     + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
                     + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
         }
+        ServerQueues serverQueues = ServerQueues.of(settings);
         ServerIdentity identity = ServerIdentity.open(data);
         JoinTokens tokens = identity.tokens();
         tokens.localToken();
@@ -80,6 +88,8 @@ final class ServerProcess implements AutoCloseable {
                 .build();
         Registry registry = new Registry();
         registry.register(agents);
+        CommandQueues queues = serverQueues.build(registry, agents);
+        registry.register(queues);
         CommandMetrics metrics = new CommandMetrics();
         CommandManager manager = CommandManager.builder(registry)
                 .listener(metrics)
@@ -90,12 +100,15 @@ final class ServerProcess implements AutoCloseable {
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
+                .queues(queues)
+                .tasks(serverQueues.tasks())
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
         settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
         HttpFacade http;
         try {
             http = facade.build();
         } catch (IllegalArgumentException e) {
+            queues.close();
             agents.close();
             manager.close();
             throw new UsageException(String.valueOf(e.getMessage()), e);
@@ -105,10 +118,12 @@ final class ServerProcess implements AutoCloseable {
             thread.setDaemon(true);
             return thread;
         });
-        ServerProcess server =
-                new ServerProcess(data, settings.duration(Setting.SHUTDOWN_GRACE), agents, manager, http, hourly);
+        ServerProcess server = new ServerProcess(
+                data, settings.duration(Setting.SHUTDOWN_GRACE), agents, manager, queues, serverQueues, http, hourly);
         boolean isStarted = false;
         try {
+            manager.recover().join();
+            queues.start(manager);
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             server.running = RunningServer.of(http.address(), agents.address());
@@ -169,6 +184,16 @@ final class ServerProcess implements AutoCloseable {
         return running;
     }
 
+    /** Where the HTTP API listens. */
+    InetSocketAddress httpAddress() {
+        return http.address();
+    }
+
+    /** What it was told to do with tasks. */
+    ServerQueues queues() {
+        return serverQueues;
+    }
+
     /** Who is connected. */
     AgentServer agents() {
         return agents;
@@ -199,6 +224,7 @@ final class ServerProcess implements AutoCloseable {
         } finally {
             http.close();
             agents.close();
+            queues.close();
             manager.close();
         }
     }

@@ -1,6 +1,7 @@
 package io.github.commandway.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.net.ServerSocket;
@@ -8,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class CommandLineTest {
     @TempDir
@@ -96,6 +99,47 @@ class CommandLineTest {
 
         assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
         assertThat(run.err()).contains("'ops'").doesNotContain("two words");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--queue-target, tool:jq, nothing here executes commands for that",
+        "--queue-target, queue:other, one cannot lead to another",
+        "--queue-target, client-001, agent:<id>",
+        "--queues, default=agent:a, there is a queue 'default' already",
+        "--queues, labels=agent:a;color=red, color: is none of concurrency",
+        "--queues, labels=agent:a;concurrency=0, concurrency: '0' is not",
+        "--queue-retries, 1000, from 0 to 999",
+        "--mode, fast, 'fast' is none of queue, sync"
+    })
+    void aQueueThatCannotWorkIsRefused(String flag, String value, String message) {
+        Run run = commandway().run("serve", flag, value, "--http-port", "0", "--quic-port", "0");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains(message);
+    }
+
+    @Test
+    void aServerThatListensOnAllInterfacesSaysWhereItIsReached() throws InterruptedException {
+        Run run = commandway();
+        Thread server = run.start(
+                "serve",
+                "--mode",
+                "sync",
+                "--http-host",
+                "0.0.0.0",
+                "--http-token",
+                "ops=secret",
+                "--http-port",
+                "0",
+                "--quic-port",
+                "0");
+        await().until(() -> run.out().contains("an agent elsewhere"));
+
+        run.stop();
+        server.join();
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.out()).contains("listening on 0.0.0.0:", "(all network interfaces)", "mode        sync");
     }
 
     @Test

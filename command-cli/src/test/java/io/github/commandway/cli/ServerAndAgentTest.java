@@ -35,7 +35,16 @@ class ServerAndAgentTest {
         agent = new Run(folder);
         agentThread = agent.start("agent");
         server = new Run(folder);
-        serverThread = server.start("serve", "--http-port", "0", "--quic-port", "0", "--shutdown-grace", "1s");
+        serverThread = server.start(
+                "serve",
+                "--http-port",
+                "0",
+                "--quic-port",
+                "0",
+                "--shutdown-grace",
+                "1s",
+                "--queues",
+                "labels=agent:printer;concurrency=2;max-waiting=1");
         await().atMost(LONGEST)
                 .until(() -> client("clients", "client-001", "--json").out().contains("\"connected\":true"));
     }
@@ -57,7 +66,14 @@ class ServerAndAgentTest {
 
     @Test
     void theServerSaysWhereItIsAndTheAgentFoundIt() {
-        assertThat(server.out()).contains("HTTP API    http://127.0.0.1:", "agents      127.0.0.1:", "commandway-data");
+        assertThat(server.out())
+                .contains(
+                        "HTTP API    http://127.0.0.1:",
+                        "agents      127.0.0.1:",
+                        "commandway-data",
+                        "mode        queue",
+                        "queue       default -> agent:client-001, one at a time",
+                        "queue       labels -> agent:printer, 2 at a time");
         assertThat(agent.out()).contains("id          client-001");
         assertThat(client("clients").out()).contains("client-001  true");
     }
@@ -172,6 +188,59 @@ class ServerAndAgentTest {
                 .readTree(Files.readString(folder.resolve("commandway-data/server.json")))
                 .path("http")
                 .asString();
+    }
+
+    @Test
+    void aTaskGoesThroughTheQueueToTheAgent() {
+        Run submitted = client("task", "submit", "echo", "{\"a\": 1}", "--cmd-id", "SCAN_1", "--retries", "1");
+        String id = submitted.out().strip();
+        Run shown = client("task", "get", id, "--wait", "20");
+
+        assertThat(submitted.exitCode()).as(submitted.err()).isZero();
+        assertThat(id).startsWith("task_");
+        assertThat(shown.exitCode()).isZero();
+        assertThat(shown.out()).contains("SCAN_1", "completed", "default", "\"a\" : 1");
+        assertThat(client("task", "list", "--status", "completed", "--type", "echo")
+                        .out())
+                .contains(id, "SCAN_1");
+        assertThat(client("queue", "status", "default").out()).contains("default", "false");
+    }
+
+    @Test
+    void theOutcomeOfATaskHasItsExitCode() {
+        Run completed = client("task", "submit", "echo", "--wait", "20");
+        Run failed = client("task", "submit", "no_such_type", "--wait", "20");
+        String running = client("task", "submit", "restart", "{\"delay_seconds\": 60}", "--priority", "1")
+                .out()
+                .strip();
+        String waiting =
+                client("task", "submit", "echo", "--delay", "600").out().strip();
+
+        assertThat(completed.exitCode()).as(completed.err()).isZero();
+        assertThat(failed.exitCode()).isEqualTo(ExitCode.FAILED.code());
+        assertThat(client("task", "get", waiting).exitCode()).isEqualTo(ExitCode.STILL_OPEN.code());
+        assertThat(client("task", "cancel", waiting).exitCode()).isZero();
+        assertThat(client("task", "cancel", running).exitCode()).isZero();
+        assertThat(client("task", "get", running).exitCode()).isEqualTo(ExitCode.CANCELLED.code());
+        assertThat(client("task", "get", "TASK_000001").exitCode()).isEqualTo(ExitCode.REFUSED.code());
+    }
+
+    @Test
+    void aQueueWhoseAgentIsAwayKeepsItsTasksUntilItIsPurged() {
+        String waiting =
+                client("task", "submit", "print", "--queue", "labels").out().strip();
+        Run full = client("task", "submit", "print", "--queue", "labels");
+
+        assertThat(full.exitCode()).isEqualTo(ExitCode.REFUSED.code());
+        assertThat(full.err()).contains("labels");
+        assertThat(client("task", "get", waiting).out()).contains("pending", "position");
+        assertThat(client("queue", "pause", "labels").out()).contains("true");
+        assertThat(client("queue", "resume", "labels").out()).contains("false");
+        assertThat(client("queue", "purge", "labels").out()).contains("1 cancelled");
+        assertThat(client("task", "get", waiting).exitCode()).isEqualTo(ExitCode.CANCELLED.code());
+        assertThat(client("queue", "status").out()).contains("default", "labels");
+        assertThat(client("queue", "pause", "nobodys").exitCode()).isEqualTo(ExitCode.REFUSED.code());
+        assertThat(client("queue").exitCode()).isEqualTo(ExitCode.USAGE.code());
     }
 
     @Test
