@@ -31,6 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
 /** The task API: commands to one queue, in the shapes that its clients know. */
 final class TaskRoutes {
     private static final String ACCEPTED = "任务已加入队列";
+    private static final String COMPLETED = "任务已完成";
+    private static final String FAILED = "任务执行失败";
     private static final String NOTE = "使用 GET /task/<task_id> 查询任务状态";
     private static final int DEFAULT_LIMIT = 100;
     private static final int LIST_CONTENT_BYTES = 4 << 20;
@@ -281,7 +283,7 @@ final class TaskRoutes {
         TaskJson.Outcome outcome = TaskJson.Outcome.of(record);
         Map<String, Object> answer = new LinkedHashMap<>();
         answer.put("success", !outcome.isFailure());
-        answer.put("message", ACCEPTED);
+        answer.put("message", !outcome.hasEnded() ? ACCEPTED : outcome.isFailure() ? FAILED : COMPLETED);
         answer.put("task_id", id);
         // it was itself in the queue a moment ago, whatever has taken it out since
         answer.put("queue_size", Math.max(1, manager.queues().waiting(queueOf(record))));

@@ -317,6 +317,7 @@ class TaskRoutesTest {
         assertThat(look.join().text("/status")).isEqualTo("completed");
         Answer failed = server.post("/", "{\"cmd_type\":\"fail\"}", "Prefer", "wait=60");
         assertThat(failed.json().get("success").asBoolean(true)).isFalse();
+        assertThat(failed.text("/message")).isEqualTo("任务执行失败");
         assertThat(server.post("/", "{\"cmd_type\":\"hang\"}", "Prefer", "respond-async")
                         .status())
                 .isEqualTo(202);
