@@ -250,7 +250,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         accepted.increment();
         synchronized (command) {
-            command.recorded = true;
+            command.mark(LiveCommand.RECORDED);
             // it may have been found in the store, and cancelled or claimed, by now
             if (!command.status.isTerminal() && command.sentAtMillis == 0) {
                 scheduleDeadline(command);
@@ -403,7 +403,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             promises.put(live);
         }
         synchronized (live) {
-            live.recorded = true;
+            live.mark(LiveCommand.RECORDED);
             live.owned = true;
             live.take(record);
         }
@@ -699,19 +699,19 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             written = update(command, from);
         }
-        if (again) {
-            whenDone(written, () -> waitAgain(command, written));
+        if (written.isDone()) {
+            goOn(command, again, written);
         } else {
-            whenDone(written, () -> publish(command, written));
+            written.whenComplete((ok, error) -> goOn(command, again, written));
         }
         return true;
     }
 
-    private static void whenDone(CompletableFuture<Boolean> written, Runnable action) {
-        if (written.isDone()) {
-            action.run();
+    private void goOn(LiveCommand command, boolean again, CompletableFuture<Boolean> written) {
+        if (again) {
+            waitAgain(command, written);
         } else {
-            written.whenComplete((ok, error) -> action.run());
+            publish(command, written);
         }
     }
 
@@ -719,7 +719,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         RetryPolicy retry = command.request.retry();
         return retry != null
                 && command.attempt() < retry.maxAttempts()
-                && !command.cancelRequested
+                && !command.is(LiveCommand.CANCEL_REQUESTED)
                 && switch (reason) {
                     case EXECUTOR_ERROR, EXECUTION_TIMEOUT, LOST, AGENT_UNREACHABLE, REJECTED_BY_AGENT, SHUTDOWN ->
                         true;
@@ -758,7 +758,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         if (!isWritten(written)) {
             becomeWhatIsRecorded(command);
-        } else if (command.isGuest || (shutdown && store.isDurable())) {
+        } else if (command.is(LiveCommand.GUEST) || (shutdown && store.isDurable())) {
             // whoever claims it next brings it up again
             forget(command);
             queueListener.accept(((Target.Queue) command.request.target()).name());
@@ -784,7 +784,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         watchForFailure(written, command);
         countOf(command.status).increment();
         synchronized (command) {
-            command.endRecorded = isWritten;
+            if (isWritten) {
+                command.mark(LiveCommand.END_RECORDED);
+            }
             if (isObserved(command)) {
                 announce(command, EventLog.terminal(command, command.lastSequence));
             }
@@ -842,7 +844,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         boolean ended;
         List<Runnable> watchers;
         synchronized (command) {
-            if (command.owned || command.published) {
+            if (command.owned || command.is(LiveCommand.PUBLISHED)) {
                 return;
             }
             if (record != null) {
@@ -1030,7 +1032,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         LiveCommand command = live == null ? follow(record) : live;
         synchronized (command) {
-            if (command.published) {
+            if (command.is(LiveCommand.PUBLISHED)) {
                 return Optional.empty();
             }
             command.observers().watchers.add(onChange);
@@ -1102,8 +1104,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (command.status.isTerminal()) {
                 return command.completion().thenApply(record -> new CancelResult(Outcome.ALREADY_ENDED, record));
             }
-            if (!command.cancelRequested) {
-                command.cancelRequested = true;
+            if (!command.is(LiveCommand.CANCEL_REQUESTED)) {
+                command.mark(LiveCommand.CANCEL_REQUESTED);
                 appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, clock.millis(), null, null, -1, "");
             }
             handedOver = command.sentAtMillis != 0;
@@ -1243,7 +1245,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         shutdown = true;
         if (store.isDurable()) {
             promises.snapshot().stream()
-                    .filter(command -> command.recorded && !command.owned)
+                    .filter(command -> command.is(LiveCommand.RECORDED) && !command.owned)
                     .forEach(this::leave);
         }
         if (open.get() == 0) {
@@ -1264,7 +1266,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void endByShutdown(LiveCommand command) {
         boolean handedOver;
         synchronized (command) {
-            if (!command.recorded || command.status.isTerminal()) {
+            if (!command.is(LiveCommand.RECORDED) || command.status.isTerminal()) {
                 return;
             }
             handedOver = command.sentAtMillis != 0;

@@ -18,6 +18,21 @@ import org.jspecify.annotations.Nullable;
  * order: command, then store, table and wheel.
  */
 final class LiveCommand implements RecordedCommand, CommandContext, CommandHandle {
+    /** The store has said that it is safe. */
+    static final int RECORDED = 1;
+
+    /** Somebody wants it cancelled. */
+    static final int CANCEL_REQUESTED = 2;
+
+    /** It was not submitted to this server since it started. */
+    static final int GUEST = 4;
+
+    /** Its end is safe. */
+    static final int END_RECORDED = 8;
+
+    /** Its end is visible to everybody. */
+    static final int PUBLISHED = 16;
+
     final RecordId id;
     final CommandRequest request;
     final long createdAtMillis;
@@ -37,18 +52,12 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     long endedAtMillis;
     private long deadlineNanosOrEndedBytes;
     int lastSequence = 1;
-    boolean recorded;
-    boolean cancelRequested;
-    boolean published;
 
-    /** Whether the end is recorded; set before it is published. */
-    boolean endRecorded;
+    /** Several in one byte, since every open command has them. */
+    private byte flags;
 
     /** Whether it belongs to this server: one to a queue does once it was claimed or taken, any other one always. */
     volatile boolean owned;
-
-    /** Whether it was not submitted to this server since it started. */
-    boolean isGuest;
 
     /** Of the first attempt; those of a later one are in {@link #later}. */
     private @Nullable CancelCause cancelCause;
@@ -96,9 +105,19 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
         if (record.attempt() > 1) {
             later = new Attempt(this, record.attempt(), tag, millisOrZero(record.notBefore()));
         }
-        isGuest = true;
-        recorded = true;
+        mark(GUEST);
+        mark(RECORDED);
         take(record);
+    }
+
+    /** Whether that is so. The lock is held. */
+    boolean is(int flag) {
+        return (flags & flag) != 0;
+    }
+
+    /** Says that it is so from now on. The lock is held, or nobody else knows this object. */
+    void mark(int flag) {
+        flags = (byte) (flags | flag);
     }
 
     /** Whether anybody wants to know of its end or its changes. */
@@ -116,7 +135,9 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
         sentAtMillis = millisOrZero(record.sentAt());
         startedAtMillis = millisOrZero(record.startedAt());
         endedAtMillis = millisOrZero(record.endedAt());
-        cancelRequested = record.cancelRequested();
+        if (record.cancelRequested()) {
+            mark(CANCEL_REQUESTED);
+        }
         lastSequence = (int) record.lastSequence();
     }
 
@@ -188,7 +209,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
                 instantOrNull(sentAtMillis),
                 instantOrNull(startedAtMillis),
                 instantOrNull(endedAtMillis),
-                cancelRequested,
+                is(CANCEL_REQUESTED),
                 lastSequence,
                 status.isTerminal() ? 0 : tag,
                 instantOrNull(notBeforeMillis()));
@@ -236,7 +257,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     @Override
     public void whenEnded(Consumer<? super CommandHandle> action) {
         synchronized (this) {
-            if (!published) {
+            if (!is(PUBLISHED)) {
                 if (endActions.isEmpty()) {
                     endActions = List.of(action);
                 } else {
@@ -254,15 +275,15 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
     @Override
     public void whenOutcomeRecorded(Runnable action) {
         synchronized (this) {
-            if (!published) {
+            if (!is(PUBLISHED)) {
                 outcomeAction = action;
                 return;
             }
+            if (!is(END_RECORDED)) {
+                return;
+            }
         }
-        // the end was recorded before it was published, unless it could not be
-        if (endRecorded) {
-            action.run();
-        }
+        action.run();
     }
 
     /** Returns what is to be called now that the outcome of the attempt is recorded, or that it is known not to be. */
@@ -274,7 +295,7 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     /** Marks the end as visible and returns what is to be called now. */
     synchronized List<Consumer<? super CommandHandle>> publish() {
-        published = true;
+        mark(PUBLISHED);
         cancelAction = null;
         List<Consumer<? super CommandHandle>> actions = endActions;
         endActions = List.of();

@@ -3,8 +3,12 @@ package io.github.commandway.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.commandway.dispatch.Command;
+import io.github.commandway.dispatch.CommandContext;
+import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.Registry;
+import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
@@ -16,8 +20,10 @@ import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.CommandStore;
 import io.github.commandway.manager.IdGenerator;
+import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RecordedCommand;
+import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.manager.Target;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
@@ -49,6 +55,7 @@ import org.junit.jupiter.api.Test;
 public abstract class CommandStoreContract {
     private static final int COMMAND = 300;
     private static final int OTHER_COMMAND = 301;
+    private static final String QUEUE = "q";
     private static final int THREADS = 4;
 
     private final ManualTime time = new ManualTime();
@@ -83,6 +90,7 @@ public abstract class CommandStoreContract {
                     id,
                     (context, command, tag, receiver) -> tags.put(((RecordedCommand) command).id(), tag));
         }
+        registry.register("contract", CommandIds.QUEUE_EXECUTE, new LeftWaiting());
         return CommandManager.builder(registry)
                 .store(createStore(time.clock()))
                 .ids(ids)
@@ -116,6 +124,27 @@ public abstract class CommandStoreContract {
         assertThat(found.createdAt()).isEqualTo(ManualTime.START);
         assertThat(found.attempt()).isEqualTo(1);
         assertThat(found.cancelRequested()).isFalse();
+    }
+
+    @Test
+    void keepsEverythingThatARequestToAQueueSays() throws Exception {
+        CommandRequest request = CommandRequest.toQueue(QUEUE, "scan")
+                .priority(-7)
+                .notBefore(ManualTime.START.plusSeconds(9))
+                .orderKey("order")
+                .exclusiveKey("exclusive")
+                .reference("CMD_1")
+                .retry(new RetryPolicy(3, Duration.ofMillis(5), Duration.ofSeconds(7), 0.25))
+                .build();
+        CommandRecord found = find(submit(request).id());
+
+        assertThat(found.request().isSameAs(request)).isTrue();
+        assertThat(found.request().notBefore()).isEqualTo(request.notBefore());
+        assertThat(found.request().retry()).isEqualTo(request.retry());
+        assertThat(found.request().reference()).isEqualTo("CMD_1");
+        assertThat(found.status()).isEqualTo(CommandStatus.PENDING);
+        assertThat(found.notBefore()).isEqualTo(request.notBefore());
+        assertThat(found.sentAt()).isNull();
     }
 
     @Test
@@ -425,6 +454,17 @@ public abstract class CommandStoreContract {
         } finally {
             threads.shutdownNow();
         }
+    }
+
+    /** Leaves commands in their queues. */
+    private static final class LeftWaiting implements QueueingHandler {
+        @Override
+        public CommandRequest admit(CommandRequest request) {
+            return request;
+        }
+
+        @Override
+        public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {}
     }
 
     @FunctionalInterface
