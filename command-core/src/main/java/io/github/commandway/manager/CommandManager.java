@@ -8,7 +8,6 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
 import io.github.commandway.manager.CommandRejectedException.Code;
-import io.github.commandway.manager.LiveCommand.Observers;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -62,7 +61,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final int maxOpen;
     private final int maxPayloadBytes;
     private final long maxOpenBytes;
-    private final List<CommandListener> listeners;
+    private final EventDelivery events;
     private final ScheduledExecutorService timer;
     private final boolean ownsTimer;
     private final ScheduledFuture<?> ticking;
@@ -104,7 +103,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         maxOpen = builder.maxOpen;
         maxPayloadBytes = builder.maxPayloadBytes;
         maxOpenBytes = builder.maxOpenBytes;
-        listeners = List.copyOf(builder.listeners);
+        events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
         timer = builder.timer == null ? newTimer() : builder.timer;
         deadlines = new DeadlineWheel(ticker.getAsLong());
@@ -154,7 +153,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CompletableFuture<CommandStore.Creation> creation;
         try {
             command = new LiveCommand(ids.next(), admitted, tags.incrementAndGet(), clock.millis());
-            announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
+            events.announce(command, 1, CommandEvent.Type.PENDING, command.createdAtMillis);
             // before it can be found in the store, so that whoever finds the record finds the promise too
             promises.put(command);
             creation = create(command, companion);
@@ -256,7 +255,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 scheduleDeadline(command);
             }
         }
-        deliver(command);
+        events.deliver(command);
         if (shutdownNow) {
             // which passed over this one if it was not recorded then
             endByShutdown(command);
@@ -328,7 +327,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             written = recordStart(command, now);
         }
-        deliver(command);
+        events.deliver(command);
         if (isWritten(written)) {
             call(handler, command);
             return;
@@ -382,13 +381,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             scheduleDeadline(command);
             if (record.startedAt() != null) {
-                announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
-                announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+                events.announce(command, command.lastSequence - 1, CommandEvent.Type.SENT, command.sentAtMillis);
+                events.announce(command, command.lastSequence, CommandEvent.Type.EXECUTING, command.startedAtMillis);
             } else {
-                announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
+                events.announce(command, command.lastSequence, CommandEvent.Type.SENT, command.sentAtMillis);
             }
         }
-        deliver(command);
+        events.deliver(command);
         return new QueueClaim.Claimed(command.context(), command, command.tag);
     }
 
@@ -474,7 +473,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             handedOver = recordHandOver(command, clock.millis());
         }
-        deliver(command);
+        events.deliver(command);
         return handedOver;
     }
 
@@ -513,7 +512,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             recordStart(command, clock.millis());
         }
-        deliver(command);
+        events.deliver(command);
     }
 
     private CompletableFuture<Boolean> recordStart(LiveCommand command, long nowMillis) {
@@ -534,7 +533,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         command.lastSequence++;
         CompletableFuture<Boolean> written = update(command, from);
         watchForFailure(written, command);
-        announce(command, command.lastSequence, type, atMillis);
+        events.announce(command, command.lastSequence, type, atMillis);
         return written;
     }
 
@@ -578,7 +577,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             recordStart(command, now);
             appendEvent(command, type, now, channel, data, fraction, message);
         }
-        deliver(command);
+        events.deliver(command);
     }
 
     private void appendEvent(
@@ -593,7 +592,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
         watchForFailure(append(command, event), command);
-        announce(command, event);
+        events.announce(command, event);
     }
 
     private CompletableFuture<Boolean> append(LiveCommand command, CommandEvent event) {
@@ -743,15 +742,15 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         command.status = CommandStatus.PENDING;
         command.message = message == null ? reason.code() : reason.code() + ": " + message;
         promises.put(command);
-        if (isObserved(command)) {
-            announce(command, EventLog.retrying(command, nowMillis));
+        if (events.isObserved(command)) {
+            events.announce(command, EventLog.retrying(command, nowMillis));
         }
     }
 
     private void waitAgain(LiveCommand command, CompletableFuture<Boolean> written) {
         retried.increment();
         watchForFailure(written, command);
-        deliver(command);
+        events.deliver(command);
         Runnable outcomeAction = command.takeOutcomeAction();
         if (outcomeAction != null && isWritten(written)) {
             outcomeAction.run();
@@ -787,8 +786,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (isWritten) {
                 command.mark(LiveCommand.END_RECORDED);
             }
-            if (isObserved(command)) {
-                announce(command, EventLog.terminal(command, command.lastSequence));
+            if (events.isObserved(command)) {
+                events.announce(command, EventLog.terminal(command, command.lastSequence));
             }
         }
         Runnable outcomeAction = command.takeOutcomeAction();
@@ -806,7 +805,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         releaseRoom(command.request);
         promises.remove(command.tag);
-        deliver(command);
+        events.deliver(command);
         for (Consumer<? super CommandHandle> action : actions) {
             runEndAction(action, command);
         }
@@ -869,7 +868,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
         }
         if (changed || ended) {
-            watchers.forEach(watcher -> wake(watcher, command));
+            watchers.forEach(watcher -> EventDelivery.wake(watcher, command));
         }
     }
 
@@ -934,69 +933,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             action.accept(handle);
         } catch (Throwable e) {
             LOG.error("an end action of {} failed", handle, e);
-        }
-    }
-
-    private boolean isObserved(LiveCommand command) {
-        return !listeners.isEmpty() || command.observers != null;
-    }
-
-    private void announce(LiveCommand command, int sequence, CommandEvent.Type type, long atMillis) {
-        if (isObserved(command)) {
-            announce(command, CommandEvent.of(sequence, type, Instant.ofEpochMilli(atMillis), ""));
-        }
-    }
-
-    /** Queues an event for those who listen; {@link #deliver} must follow when the command's lock is free. */
-    private void announce(LiveCommand command, CommandEvent event) {
-        if (isObserved(command)) {
-            command.observers().undelivered.addLast(event);
-        }
-    }
-
-    /** Tells listeners and watchers what they have not been told, in order, whichever thread is first. */
-    private void deliver(LiveCommand command) {
-        if (!isObserved(command)) {
-            return;
-        }
-        while (true) {
-            List<CommandEvent> events;
-            List<Runnable> watchers;
-            synchronized (command) {
-                Observers observers = command.observers();
-                if (observers.delivering || observers.undelivered.isEmpty()) {
-                    return;
-                }
-                observers.delivering = true;
-                events = List.copyOf(observers.undelivered);
-                observers.undelivered.clear();
-                watchers = List.copyOf(observers.watchers);
-            }
-            for (CommandEvent event : events) {
-                listeners.forEach(listener -> tell(listener, command, event));
-            }
-            watchers.forEach(watcher -> wake(watcher, command));
-            synchronized (command) {
-                command.observers().delivering = false;
-            }
-        }
-    }
-
-    @SuppressWarnings("IllegalCatch")
-    private static void tell(CommandListener listener, LiveCommand command, CommandEvent event) {
-        try {
-            listener.onEvent(command, event);
-        } catch (Throwable e) {
-            LOG.error("a listener failed on event {} of {}", event.sequence(), command, e);
-        }
-    }
-
-    @SuppressWarnings("IllegalCatch")
-    private static void wake(Runnable watcher, LiveCommand command) {
-        try {
-            watcher.run();
-        } catch (Throwable e) {
-            LOG.error("a watcher of {} failed", command, e);
         }
     }
 
@@ -1123,7 +1059,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             // from here on it cannot be handed over any more
             var unused = command.cancel(CancelCause.REQUESTED);
         }
-        deliver(command);
+        events.deliver(command);
         runCancelAction(command, CancelCause.REQUESTED);
         if (!handedOver) {
             end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);

@@ -5,6 +5,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -13,13 +14,14 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who may call. With tokens: whoever has one. Without tokens the server is only on loopback, and there it refuses what a web page in the
+ * Who may call. With tokens: whoever has one, as a bearer token or, for clients that can only be given a URL, as the password of its name. Without tokens the server is only on loopback, and there it refuses what a web page in the
  * user's browser could send: requests that name another host (DNS rebinding) or come from another origin.
  */
 final class Access {
     private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9._~+/-]+=*");
     private static final Pattern LOOPBACK_NAME = Pattern.compile("localhost|127(\\.\\d{1,3}){3}|\\[::1]");
     private static final Pattern PORT = Pattern.compile(":\\d{0,5}$");
+    private static final String BASIC = "Basic ";
     private static final String SCHEME = "Bearer ";
     private static final Set<String> OWN_SITES = Set.of("same-origin", "none");
 
@@ -62,7 +64,17 @@ final class Access {
             checkComesFromHere(headers);
             return null;
         }
-        return open ? null : authenticate(headers.get("Authorization"));
+        if (open) {
+            return null;
+        }
+        String authorization = headers.get("Authorization");
+        if (authorization != null && authorization.regionMatches(true, 0, BASIC, 0, BASIC.length())) {
+            // which a browser may add by itself, whatever page the request comes from
+            checkComesFromNoOtherSite(headers);
+            return authenticateByPassword(
+                    authorization.substring(BASIC.length()).strip());
+        }
+        return authenticate(authorization);
     }
 
     private String authenticate(@Nullable String authorization) {
@@ -87,6 +99,25 @@ final class Access {
         return found;
     }
 
+    private String authenticateByPassword(String credentials) {
+        String name = "";
+        byte[] given = {};
+        try {
+            String pair = new String(Base64.getDecoder().decode(credentials), StandardCharsets.UTF_8);
+            int colon = Math.max(0, pair.indexOf(':'));
+            name = pair.substring(0, colon);
+            given = digest(pair.substring(Math.min(colon + 1, pair.length())));
+        } catch (IllegalArgumentException notBase64) {
+            // the same answer as for a wrong password
+        }
+        byte[] known = digestsByName.get(name);
+        if (known == null || !MessageDigest.isEqual(known, given)) {
+            throw new Problem(401, "unauthenticated", "the name and token are not ones that this server knows")
+                    .header("WWW-Authenticate", "Bearer realm=\"commandway\", error=\"invalid_token\"");
+        }
+        return name;
+    }
+
     private void checkComesFromHere(HttpHeaders headers) {
         String host = headers.get("Host");
         if (host == null || headers.getAll("Host").size() != 1) {
@@ -101,8 +132,12 @@ final class Access {
                             "without credentials only requests to localhost, 127.0.0.1 or [::1] are answered")
                     .at("Host");
         }
+        checkComesFromNoOtherSite(headers);
+    }
+
+    private static void checkComesFromNoOtherSite(HttpHeaders headers) {
         String origin = headers.get("Origin");
-        if (origin != null && !origin.equalsIgnoreCase("http://" + host)) {
+        if (origin != null && !origin.equalsIgnoreCase("http://" + headers.get("Host"))) {
             throw foreign("Origin");
         }
         String site = headers.get("Sec-Fetch-Site");
@@ -115,7 +150,7 @@ final class Access {
         return new Problem(
                         403,
                         "foreign_origin",
-                        "without credentials no requests from web pages of another origin are answered")
+                        "without a bearer token no requests from web pages of another origin are answered")
                 .at(header);
     }
 

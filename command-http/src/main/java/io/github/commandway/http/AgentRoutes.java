@@ -82,7 +82,7 @@ final class AgentRoutes {
 
     private Mono<Reply> list(Call call) {
         Boolean connected = call.query().flag("connected");
-        int limit = call.query().limit("limit", PAGE);
+        int limit = call.query().number("limit", PAGE);
         List<AgentInfo> page = agents.list(connected, call.query().text("after"), limit);
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("total", count(connected));

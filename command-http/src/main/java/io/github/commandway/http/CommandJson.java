@@ -22,7 +22,7 @@ final class CommandJson {
             left = bytes;
         }
 
-        private boolean take(int bytes) {
+        boolean take(int bytes) {
             if (bytes > left) {
                 return false;
             }

@@ -2,7 +2,6 @@ package io.github.commandway.http;
 
 import static io.github.commandway.http.Ends.monoOf;
 
-import io.github.commandway.manager.CancelResult;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandPage;
@@ -16,7 +15,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -25,9 +23,6 @@ import reactor.core.publisher.Mono;
 
 /** The routes of single commands. */
 final class CommandRoutes {
-    /** How long the answer to a cancellation waits for the work to stop. */
-    static final Duration CANCEL_WAIT = Duration.ofSeconds(5);
-
     private static final String SENT = "Command sent successfully";
     private static final int DEFAULT_LIMIT = 100;
     private static final int LIST_CONTENT_BYTES = 4 << 20;
@@ -49,11 +44,13 @@ final class CommandRoutes {
     private final CommandManager manager;
     private final Ends ends;
     private final Slots waiting;
+    private final Cancellations cancellations;
 
     CommandRoutes(CommandManager manager, Ends ends, Slots waiting) {
         this.manager = manager;
         this.ends = ends;
         this.waiting = waiting;
+        cancellations = new Cancellations(manager, ends, waiting);
     }
 
     List<Route> routes() {
@@ -151,7 +148,7 @@ final class CommandRoutes {
         }
     }
 
-    private static @Nullable String traceParent(Call call) {
+    static @Nullable String traceParent(Call call) {
         String given = call.header("traceparent");
         return given != null && TRACE_PARENT.matcher(given).matches() ? given : null;
     }
@@ -176,7 +173,7 @@ final class CommandRoutes {
         return Reply.json(200, json);
     }
 
-    private static Reply applied(Reply.Full reply, Duration waited) {
+    static Reply applied(Reply.Full reply, Duration waited) {
         return reply.header("Preference-Applied", "wait=" + waited.toSeconds());
     }
 
@@ -187,16 +184,16 @@ final class CommandRoutes {
         CommandQuery query = new CommandQuery(
                 clientId == null ? null : new Target.Agent(clientId),
                 status.orElse(null),
-                call.query().limit("limit", DEFAULT_LIMIT),
+                call.query().number("limit", DEFAULT_LIMIT),
                 call.query().text("cursor"));
         return monoOf(manager.list(query))
-                .onErrorMap(
-                        IllegalArgumentException.class,
-                        e -> Problem.badRequest(
-                                        "invalid_parameter",
-                                        "'cursor' is not one that this server gave: " + e.getMessage())
-                                .at("cursor"))
+                .onErrorMap(IllegalArgumentException.class, CommandRoutes::foreignCursor)
                 .map(CommandRoutes::page);
+    }
+
+    static Problem foreignCursor(IllegalArgumentException e) {
+        return Problem.badRequest("invalid_parameter", "'cursor' is not one that this server gave: " + e.getMessage())
+                .at("cursor");
     }
 
     private static Reply page(CommandPage page) {
@@ -216,61 +213,20 @@ final class CommandRoutes {
     }
 
     private Mono<Reply> cancel(Call call) {
-        RecordId id = recordId(call);
-        return record(id).flatMap(record -> {
-            if (record.status().isTerminal()) {
-                return Mono.error(alreadyEnded(record));
-            }
-            return waiting.hold(() -> cancel(record));
-        });
-    }
-
-    private Mono<Reply> cancel(CommandRecord record) {
-        RecordId id = record.id();
-        Mono<Void> until = ends.after(CANCEL_WAIT);
-        if (record.cancelRequested()) {
-            return ends.await(id, until).defaultIfEmpty(record).map(CommandRoutes::cancelled);
-        }
-        return monoOf(manager.cancel(id))
-                .flatMap(Mono::justOrEmpty)
-                .takeUntilOther(until)
-                .flatMap(result -> result.outcome() == CancelResult.Outcome.ALREADY_ENDED
-                        ? Mono.<CommandRecord>error(alreadyEnded(result.record()))
-                        : Mono.just(result.record()))
-                .switchIfEmpty(Mono.defer(() -> record(id)))
-                .map(CommandRoutes::cancelled);
+        return record(recordId(call)).flatMap(cancellations::cancel).map(CommandRoutes::cancelled);
     }
 
     private static Reply cancelled(CommandRecord record) {
         boolean ended = record.status().isTerminal();
-        String outcome = ended ? outcomeOf(record).name().toLowerCase(Locale.ROOT) : "cancel_requested";
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", !ended || record.status() == CommandStatus.CANCELLED);
         json.put("command_id", record.id().toString());
-        json.put("outcome", outcome);
+        json.put("outcome", Cancellations.outcome(record));
         json.put(
                 "message",
                 ended ? "Command " + record.status().code() : "Cancellation requested; the command has not ended yet");
         json.put("command", CommandJson.command(record));
         return Reply.json(ended ? 200 : 202, json);
-    }
-
-    private static CancelResult.Outcome outcomeOf(CommandRecord record) {
-        if (record.reason() == null) {
-            return CancelResult.Outcome.ENDED_OTHERWISE;
-        }
-        return switch (record.reason()) {
-            case CANCELLED_BEFORE_START -> CancelResult.Outcome.CANCELLED_BEFORE_START;
-            case CANCELLED_WHILE_RUNNING -> CancelResult.Outcome.CANCELLED_WHILE_RUNNING;
-            default -> CancelResult.Outcome.ENDED_OTHERWISE;
-        };
-    }
-
-    private static Problem alreadyEnded(CommandRecord record) {
-        return new Problem(
-                409,
-                "already_ended",
-                "the command had already ended as " + record.status().code());
     }
 
     private Mono<CommandRecord> record(RecordId id) {

@@ -1,6 +1,7 @@
 package io.github.commandway.http;
 
 import static io.github.commandway.manager.CommandRequest.MAX_DURATION;
+import static io.github.commandway.manager.CommandRequest.MAX_PRIORITY;
 
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.Target;
@@ -13,9 +14,11 @@ import java.util.Map;
  * One member of a request's body, or one query parameter: what is read and checked, and what the OpenAPI document says of it.
  *
  * @param allowed the values that it may have; empty if any of its kind will do
+ * @param members what an {@link Kind#OBJECT} has; empty for any other kind
  */
-record Field(String name, Kind kind, boolean required, String description, List<String> allowed) {
+record Field(String name, Kind kind, boolean required, String description, List<String> allowed, List<Field> members) {
     static final int MAX_CLIENT_IDS = 1_000;
+    static final int MAX_RETRIES = 999;
     private static final int MAX_TEXT = 256;
 
     /** What values it takes. */
@@ -40,6 +43,20 @@ record Field(String name, Kind kind, boolean required, String description, List<
                 "a number of seconds from 0 to 2592000, such as 60",
                 Map.of("type", "number", "minimum", 0, "maximum", MAX_DURATION.toSeconds())),
         FLAG("true or false", Map.of("type", "boolean")),
+        /** A text, or a whole number, which is taken as one. */
+        REFERENCE(
+                "a string of 1 to 256 characters without control characters, or a whole number",
+                Map.of("type", List.of("string", "integer"), "maxLength", MAX_TEXT)),
+        PRIORITY(
+                "a whole number from -100 to 100",
+                Map.of("type", "integer", "minimum", -MAX_PRIORITY, "maximum", MAX_PRIORITY)),
+        /** How many more tries after the first. */
+        RETRIES("a whole number from 0 to 999", Map.of("type", "integer", "minimum", 0, "maximum", MAX_RETRIES)),
+        TIME(
+                "a time with its offset, such as 2026-01-31T08:30:00Z (RFC 3339)",
+                Map.of("type", "string", "format", "date-time")),
+        /** Has members of its own. */
+        OBJECT("an object", Map.of("type", "object")),
         /** How many entries of a list. */
         LIMIT(
                 "a whole number from 1 to 1000",
@@ -63,15 +80,19 @@ record Field(String name, Kind kind, boolean required, String description, List<
     }
 
     static Field required(String name, Kind kind, String description) {
-        return new Field(name, kind, true, description, List.of());
+        return new Field(name, kind, true, description, List.of(), List.of());
     }
 
     static Field optional(String name, Kind kind, String description) {
-        return new Field(name, kind, false, description, List.of());
+        return new Field(name, kind, false, description, List.of(), List.of());
+    }
+
+    static Field object(String name, String description, Field... members) {
+        return new Field(name, Kind.OBJECT, false, description, List.of(), List.of(members));
     }
 
     Field oneOf(String... values) {
-        return new Field(name, kind, required, description, List.of(values));
+        return new Field(name, kind, required, description, List.of(values), members);
     }
 
     /** What would be right, for an error message. */

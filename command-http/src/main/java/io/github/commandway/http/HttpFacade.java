@@ -3,6 +3,7 @@ package io.github.commandway.http;
 import io.github.commandway.directory.AgentDirectory;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
+import io.github.commandway.queue.CommandQueues;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.group.DefaultChannelGroup;
@@ -103,6 +104,13 @@ public final class HttpFacade implements AutoCloseable {
         all.addAll(new MultiRoutes(options.manager, ends, waiting, ids, options.clock).routes());
         all.addAll(new CommandRoutes(options.manager, ends, waiting).routes());
         all.addAll(new EventRoutes(options.manager, ends).routes());
+        if (options.queues != null) {
+            all.addAll(new QueueRoutes(options.queues).routes());
+            if (options.tasks != null) {
+                all.addAll(new TaskRoutes(options.manager, options.queues, options.tasks, ends, waiting, options.clock)
+                        .routes());
+            }
+        }
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
         all.addAll(
                 new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
@@ -208,7 +216,7 @@ public final class HttpFacade implements AutoCloseable {
     }
 
     /**
-     * Builds an {@link HttpFacade}. Defaults: address 127.0.0.1:8080, no tokens, bodies to 1 MiB with JSON to a depth of 64, 10,000 connections,
+     * Builds an {@link HttpFacade}. Defaults: address 127.0.0.1:8080, no tokens, no queues and no task API, bodies to 1 MiB with JSON to a depth of 64, 10,000 connections,
      * 1,000 event streams and 10,000 waiting requests, 256 MiB of bodies and answers under way, 10 s for a request to
      * arrive, 60 s until an idle or stalled connection is closed, the system's clock and a timer thread of its own, no readiness checks. Not safe for
      * use by many threads.
@@ -222,6 +230,8 @@ public final class HttpFacade implements AutoCloseable {
         @SuppressWarnings("AddressSelection") // a literal stands for one address only
         private InetSocketAddress address = new InetSocketAddress("127.0.0.1", 8080);
 
+        private @Nullable CommandQueues queues;
+        private @Nullable TaskOptions tasks;
         private CommandMetrics metrics = new CommandMetrics();
         private Clock clock = Clock.systemUTC();
         private @Nullable ScheduledExecutorService timer;
@@ -252,6 +262,18 @@ public final class HttpFacade implements AutoCloseable {
          */
         public Builder token(String name, String token) {
             tokens.put(name, token);
+            return this;
+        }
+
+        /** Lets these queues be seen and steered; without this nothing is said of queues. They stay their owner's, who starts them before the facade. */
+        public Builder queues(CommandQueues queues) {
+            this.queues = queues;
+            return this;
+        }
+
+        /** Serves the task API as well: {@code POST /} and what belongs to it. Needs {@link #queues} with the queue that it names. */
+        public Builder tasks(TaskOptions tasks) {
+            this.tasks = tasks;
             return this;
         }
 
@@ -330,7 +352,7 @@ public final class HttpFacade implements AutoCloseable {
         /**
          * Makes the facade; it does not listen before {@link HttpFacade#start}.
          *
-         * @throws IllegalArgumentException if a value is not allowed, or the address is not loopback and there is no token
+         * @throws IllegalArgumentException if a value is not allowed, the address is not loopback and there is no token, or the queue for tasks is not there
          */
         public HttpFacade build() {
             if (maxBodyBytes < 1
@@ -348,6 +370,11 @@ public final class HttpFacade implements AutoCloseable {
             if (requestTimeout.toMillis() < 1 || idleTimeout.toMillis() < 1) {
                 throw new IllegalArgumentException("requestTimeout " + requestTimeout + " and idleTimeout "
                         + idleTimeout + " must be at least 1 ms");
+            }
+            if (tasks != null
+                    && (queues == null || queues.options(tasks.queue()).isEmpty())) {
+                throw new IllegalArgumentException(
+                        "tasks are to go to queue '" + tasks.queue() + "', which is not there");
             }
             return new HttpFacade(this);
         }

@@ -5,16 +5,23 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.cfg.JsonNodeFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.databind.util.RawValue;
 
 /** Writes JSON, and shows bytes of unknown content in it. */
 final class Json {
-    private static final JsonMapper MAPPER = JsonMapper.builder().build();
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS, DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+            .build();
     private static final JsonFactory FACTORY = new JsonFactory();
 
     private Json() {}
@@ -32,6 +39,15 @@ final class Json {
     static Object content(byte[] bytes) {
         Object text = text(bytes);
         return text instanceof String string && isJson(string) ? new RawValue(string) : text;
+    }
+
+    /** Bytes as an object if they are one in JSON, with numbers as exact as they are; otherwise null. */
+    static @Nullable ObjectNode object(byte[] bytes) {
+        try {
+            return MAPPER.readTree(bytes) instanceof ObjectNode object ? object : null;
+        } catch (JacksonException notJson) {
+            return null;
+        }
     }
 
     /** Bytes as a string if they are UTF-8, otherwise {@code {"base64": ...}}. */

@@ -112,8 +112,7 @@ final class MultiRoutes {
                     "task_unknown",
                     "there is no such request any more; its commands can be cancelled one by one"));
         }
-        return waiting.hold(
-                () -> task.cancel(ends.after(CommandRoutes.CANCEL_WAIT)).map(task::cancelled));
+        return waiting.hold(() -> task.cancel(ends.after(Cancellations.WAIT)).map(task::cancelled));
     }
 
     /** One request and its commands. */

@@ -96,27 +96,32 @@ final class OpenApi {
     }
 
     private static Map<String, Object> schema(Field field) {
+        if (!field.members().isEmpty()) {
+            return body(field.members());
+        }
         return field.allowed().isEmpty() ? field.kind().schema() : Map.of("type", "string", "enum", field.allowed());
     }
 
     private static Map<String, Object> responses(Route route) {
         Map<String, Object> responses = new TreeMap<>();
-        route.problems().forEach(status -> responses.put(status.toString(), problem("Refused")));
-        route.answers().forEach((status, schema) -> responses.put(status.toString(), answer(schema)));
-        responses.put("default", problem("Any other problem"));
+        String schema = route.numbered() ? Schemas.TASK_PROBLEM : Schemas.PROBLEM;
+        route.problems().forEach(status -> responses.put(status.toString(), problem("Refused", schema)));
+        route.answers().forEach((status, shape) -> responses.put(status.toString(), answer(shape)));
+        responses.put("default", problem("Any other problem", schema));
         return responses;
     }
 
-    private static Map<String, Object> problem(String description) {
+    private static Map<String, Object> problem(String description, String schema) {
         return Map.of(
                 "description",
                 description,
                 "content",
-                Map.of(Reply.PROBLEM, Map.of("schema", Schemas.reference(Schemas.PROBLEM))));
+                Map.of(Reply.PROBLEM, Map.of("schema", Schemas.reference(schema))));
     }
 
     private static Map<String, Object> answer(String schema) {
         return switch (schema) {
+            case Schemas.ANY -> Map.of("description", "OK", "content", Map.of(Reply.JSON, Map.of("schema", Map.of())));
             case Schemas.NOTHING -> Map.of("description", "Nothing left");
             case Schemas.EVENTS, Schemas.TEXT ->
                 Map.of("description", "OK", "content", Map.of(schema, Map.of("schema", Map.of("type", "string"))));

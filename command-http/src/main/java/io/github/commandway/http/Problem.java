@@ -18,22 +18,30 @@ final class Problem extends RuntimeException {
     private final String detail;
     private final @Nullable String field;
     private final transient Map<String, String> headers;
+    private final transient Map<String, Object> members;
 
     /**
      * @param code names the kind of problem for programs, such as {@code target_unknown}
      * @param detail for people: what is wrong, and what would be right
      */
     Problem(int status, String code, String detail) {
-        this(status, code, detail, null, Map.of());
+        this(status, code, detail, null, Map.of(), Map.of());
     }
 
-    private Problem(int status, String code, String detail, @Nullable String field, Map<String, String> headers) {
+    private Problem(
+            int status,
+            String code,
+            String detail,
+            @Nullable String field,
+            Map<String, String> headers,
+            Map<String, Object> members) {
         super(detail, null, false, false);
         this.status = status;
         this.code = code;
         this.detail = detail;
         this.field = field;
         this.headers = headers;
+        this.members = members;
     }
 
     static Problem badRequest(String code, String detail) {
@@ -51,13 +59,23 @@ final class Problem extends RuntimeException {
 
     /** The same problem, found at this JSON pointer, query parameter or header. */
     Problem at(String where) {
-        return new Problem(status, code, detail, where, headers);
+        return new Problem(status, code, detail, where, headers, members);
     }
 
     Problem header(String name, String value) {
         Map<String, String> more = new TreeMap<>(headers);
         more.put(name, value);
-        return new Problem(status, code, detail, field, more);
+        return new Problem(status, code, detail, field, more, members);
+    }
+
+    /** The same problem with one more member in its document, or another value for one that it has; null for no change. */
+    Problem with(String name, @Nullable Object value) {
+        if (value == null) {
+            return this;
+        }
+        Map<String, Object> more = new LinkedHashMap<>(members);
+        more.put(name, value);
+        return new Problem(status, code, detail, field, headers, more);
     }
 
     Problem retryAfter(int seconds) {
@@ -90,6 +108,7 @@ final class Problem extends RuntimeException {
         }
         document.put("success", false);
         document.put("message", detail);
+        document.putAll(members);
         return document;
     }
 }

@@ -32,6 +32,7 @@ import reactor.netty.http.server.HttpServerResponse;
 final class RequestHandler {
     private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final String NO_ROUTE = "none";
+    private static final String FORM = "application/x-www-form-urlencoded";
     private static final int SMALL_BODY = 4 << 10;
 
     private final RouteTable table;
@@ -81,6 +82,7 @@ final class RequestHandler {
         private final AtomicLong held = new AtomicLong();
         private final Channel channel;
         private String route = NO_ROUTE;
+        private boolean numbered;
         private volatile boolean answered;
 
         Exchange(HttpServerRequest request, HttpServerResponse response) {
@@ -105,6 +107,7 @@ final class RequestHandler {
             }
             Route found = match.route();
             route = found.path();
+            numbered = found.numbered();
             Values query = query(target, found);
             boolean streaming = found.answers().containsValue(Schemas.EVENTS);
             if (streaming && request.method().name().equals("HEAD")) {
@@ -130,7 +133,7 @@ final class RequestHandler {
             boolean empty =
                     declared == null ? !headers.contains(HttpHeaderNames.TRANSFER_ENCODING) : declared.equals("0");
             if (!empty || found.body().stream().anyMatch(Field::required)) {
-                requireJson(headers.get(HttpHeaderNames.CONTENT_TYPE));
+                requireJson(headers.get(HttpHeaderNames.CONTENT_TYPE), found.anyType());
             }
             if (declared != null) {
                 // the codec refuses what is not a number, but not what is too large for one
@@ -234,7 +237,7 @@ final class RequestHandler {
             }
             Problem problem = problemOf(error);
             metrics.countProblem(problem.code());
-            return write(Reply.problem(problem));
+            return write(Reply.problem(numbered ? problem.with("code", ErrorNumbers.of(problem)) : problem));
         }
 
         private Problem problemOf(Throwable error) {
@@ -260,9 +263,9 @@ final class RequestHandler {
         return new Problem(408, "request_timeout", "the body did not come in time").header("Connection", "close");
     }
 
-    private static void requireJson(@Nullable String contentType) {
+    private static void requireJson(@Nullable String contentType, boolean orForm) {
         String type = contentType == null ? "" : contentType.split(";", 2)[0].strip();
-        if (!type.equalsIgnoreCase(Reply.JSON)) {
+        if (!type.equalsIgnoreCase(Reply.JSON) && !(orForm && (type.isEmpty() || type.equalsIgnoreCase(FORM)))) {
             throw new Problem(
                             415,
                             "unsupported_media_type",

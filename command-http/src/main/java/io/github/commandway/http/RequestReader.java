@@ -1,10 +1,15 @@
 package io.github.commandway.http;
 
+import io.github.commandway.manager.CommandRequest;
 import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -30,6 +35,8 @@ import tools.jackson.core.json.JsonFactory;
 final class RequestReader {
     private static final int MAX_NAME = 1_024;
     private static final int SHOWN = 40;
+    private static final Instant LEAST_TIME = Instant.EPOCH;
+    private static final Instant MOST_TIME = Instant.parse("9999-12-31T23:59:59Z");
 
     private final JsonFactory json;
 
@@ -53,7 +60,7 @@ final class RequestReader {
         String text = decode(body);
         try (JsonParser parser = json.createParser(ObjectReadContext.empty(), text)) {
             try {
-                return readObject(parser, text, fields);
+                return readWhole(parser, text, fields);
             } catch (StreamConstraintsException e) {
                 throw problem("json_limit", parser, e.getOriginalMessage());
             } catch (JacksonException e) {
@@ -77,10 +84,19 @@ final class RequestReader {
         }
     }
 
-    private static Values readObject(JsonParser parser, String text, List<Field> fields) {
+    private static Values readWhole(JsonParser parser, String text, List<Field> fields) {
         if (parser.nextToken() != JsonToken.START_OBJECT) {
             throw problem("invalid_field", parser, "the body must be a JSON object with " + namesOf(fields));
         }
+        Map<String, Object> values = readMembers(parser, text, fields);
+        if (parser.nextToken() != null) {
+            throw problem("malformed_json", parser, "something follows the end of the JSON object");
+        }
+        requireAll(fields, values, "");
+        return new Values(values);
+    }
+
+    private static Map<String, Object> readMembers(JsonParser parser, String text, List<Field> fields) {
         Map<String, Object> values = new HashMap<>();
         while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
             Field field = find(fields, parser.currentName());
@@ -93,16 +109,16 @@ final class RequestReader {
             parser.nextToken();
             values.put(field.name(), readValue(parser, text, field));
         }
-        if (parser.nextToken() != null) {
-            throw problem("malformed_json", parser, "something follows the end of the JSON object");
-        }
+        return values;
+    }
+
+    private static void requireAll(List<Field> fields, Map<String, Object> values, String where) {
         for (Field field : fields) {
             if (field.required() && !values.containsKey(field.name())) {
                 throw Problem.badRequest("missing_field", "'" + field.name() + "' is required: " + field.expected())
-                        .at("/" + field.name());
+                        .at(where + "/" + field.name());
             }
         }
-        return new Values(values);
     }
 
     private static Object readValue(JsonParser parser, String text, Field field) {
@@ -111,6 +127,11 @@ final class RequestReader {
             case AGENT_IDS -> readAgentIds(parser, field);
             case TIMEOUT, TTL -> readDuration(parser, field);
             case FLAG -> readFlag(parser, field);
+            case REFERENCE -> readReference(parser, field);
+            case PRIORITY -> readNumber(parser, field, -CommandRequest.MAX_PRIORITY, CommandRequest.MAX_PRIORITY);
+            case RETRIES -> readNumber(parser, field, 0, Field.MAX_RETRIES);
+            case TIME -> readTime(parser, field);
+            case OBJECT -> readObject(parser, text, field);
             case ANY -> readAny(parser, text);
             case LIMIT, SEQUENCE -> throw new IllegalStateException(field.kind() + " is only for queries");
         };
@@ -166,6 +187,49 @@ final class RequestReader {
         return parser.getBooleanValue();
     }
 
+    private static String readReference(JsonParser parser, Field field) {
+        return parser.currentToken() == JsonToken.VALUE_NUMBER_INT && field.acceptsText(parser.getString())
+                ? parser.getString()
+                : readText(parser, field);
+    }
+
+    private static Long readNumber(JsonParser parser, Field field, long least, long most) {
+        if (parser.currentToken() == JsonToken.VALUE_NUMBER_INT) {
+            BigInteger number = parser.getBigIntegerValue();
+            if (number.compareTo(BigInteger.valueOf(least)) >= 0 && number.compareTo(BigInteger.valueOf(most)) <= 0) {
+                return number.longValue();
+            }
+        }
+        throw wrong(parser, field);
+    }
+
+    private static Instant readTime(JsonParser parser, Field field) {
+        Instant time = parser.currentToken() == JsonToken.VALUE_STRING ? parseTime(parser.getString()) : null;
+        if (time == null) {
+            throw wrong(parser, field);
+        }
+        return time;
+    }
+
+    private static @Nullable Instant parseTime(String text) {
+        try {
+            Instant time = OffsetDateTime.parse(text).toInstant();
+            // beyond this a count of milliseconds is not sure to hold what is added to it
+            return time.isBefore(LEAST_TIME) || time.isAfter(MOST_TIME) ? null : time;
+        } catch (DateTimeException notATime) {
+            return null;
+        }
+    }
+
+    private static Values readObject(JsonParser parser, String text, Field field) {
+        if (parser.currentToken() != JsonToken.START_OBJECT) {
+            throw wrong(parser, field);
+        }
+        Map<String, Object> values = readMembers(parser, text, field.members());
+        requireAll(field.members(), values, "/" + field.name());
+        return new Values(values);
+    }
+
     private static byte[] readAny(JsonParser parser, String text) {
         int start = (int) parser.currentTokenLocation().getCharOffset();
         parser.skipChildren();
@@ -204,7 +268,9 @@ final class RequestReader {
             case FLAG -> (text.equals("true") || text.equals("false")) ? Boolean.valueOf(text) : null;
             case LIMIT -> parseNumber(text, 1, 1_000);
             case SEQUENCE -> parseNumber(text, 0, Long.MAX_VALUE);
-            case AGENT_IDS, TIMEOUT, TTL, ANY -> throw new IllegalStateException(field.kind() + " is only for bodies");
+            case TIME -> parseTime(text);
+            case AGENT_IDS, TIMEOUT, TTL, ANY, REFERENCE, PRIORITY, RETRIES, OBJECT ->
+                throw new IllegalStateException(field.kind() + " is only for bodies");
         };
     }
 

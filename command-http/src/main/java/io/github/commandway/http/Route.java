@@ -8,6 +8,8 @@ import reactor.core.publisher.Mono;
  * One operation of the API. The table of all routes decides what is answered, and is what the OpenAPI document is made from.
  *
  * @param path with parameters such as {@code {id}}
+ * @param anyType whether the body is read as JSON even if it says to be a form, as curl does unless told otherwise
+ * @param numbered whether its problems have the numbers of the task API ({@link ErrorNumbers})
  * @param open whether it is answered without credentials
  * @param query the parameters that it takes
  * @param body the members of the JSON object that it takes; empty if it takes none
@@ -19,11 +21,16 @@ record Route(
         String path,
         String summary,
         boolean open,
+        boolean anyType,
+        boolean numbered,
         List<Field> query,
         List<Field> body,
         Map<Integer, String> answers,
         List<Integer> problems,
         Handler handler) {
+
+    /** The path of a route that takes what no other route has a claim to. */
+    static final String ANY_PATH = "/{path}";
 
     /** Answers one call of the route; runs in an event loop, so it must not block. */
     @FunctionalInterface
@@ -45,6 +52,8 @@ record Route(
         private final String path;
         private final String summary;
         private boolean open;
+        private boolean anyType;
+        private boolean numbered;
         private List<Field> query = List.of();
         private List<Field> body = List.of();
         private Map<Integer, String> answers = Map.of();
@@ -58,6 +67,16 @@ record Route(
 
         Builder withoutCredentials() {
             open = true;
+            return this;
+        }
+
+        Builder withAnyType() {
+            anyType = true;
+            return this;
+        }
+
+        Builder withNumbers() {
+            numbered = true;
             return this;
         }
 
@@ -87,7 +106,7 @@ record Route(
         }
 
         Route handledBy(Handler handler) {
-            return new Route(method, path, summary, open, query, body, answers, problems, handler);
+            return new Route(method, path, summary, open, anyType, numbered, query, body, answers, problems, handler);
         }
     }
 }

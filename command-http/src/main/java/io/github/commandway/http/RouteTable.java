@@ -3,16 +3,24 @@ package io.github.commandway.http;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** All routes, and which one a request is for. */
 final class RouteTable {
     private final List<Route> routes;
     private final List<String[]> segments;
+    private final Set<String> claimed;
+    private final List<Route> forAnyPath;
 
     RouteTable(List<Route> routes) {
         this.routes = List.copyOf(routes);
         segments = this.routes.stream().map(route -> split(route.path())).toList();
+        claimed = segments.stream().map(path -> path[1]).collect(Collectors.toSet());
+        forAnyPath = this.routes.stream()
+                .filter(route -> route.path().equals(Route.ANY_PATH))
+                .toList();
     }
 
     List<Route> routes() {
@@ -20,7 +28,8 @@ final class RouteTable {
     }
 
     /**
-     * Finds the route. A path without parameters wins over one with them, because the table names it first.
+     * Finds the route. A path without parameters wins over one with them, because the table names it first. A route for any path gets what is not at or below the
+     * first segment of any other route.
      *
      * @param path the path of the request, not decoded
      * @throws Problem 404 if no route has the path, 405 with {@code Allow} if none of them takes the method
@@ -31,7 +40,7 @@ final class RouteTable {
         TreeSet<String> allowed = new TreeSet<>();
         for (int i = 0; i < routes.size(); i++) {
             Map<String, String> parameters = new LinkedHashMap<>();
-            if (matches(segments.get(i), given, parameters)) {
+            if (!forAnyPath.contains(routes.get(i)) && matches(segments.get(i), given, parameters)) {
                 Route route = routes.get(i);
                 if (route.method().equals(wanted)) {
                     return new Match(route, parameters);
@@ -40,6 +49,11 @@ final class RouteTable {
             }
         }
         if (allowed.isEmpty()) {
+            for (Route route : forAnyPath) {
+                if (route.method().equals(wanted) && given.length > 1 && !claimed.contains(given[1])) {
+                    return new Match(route, Map.of("path", path.substring(1)));
+                }
+            }
             throw new Problem(
                     404, "path_unknown", "there is nothing at this path; GET /openapi.json lists what there is");
         }

@@ -12,7 +12,12 @@ final class Schemas {
     /** No body. */
     static final String NOTHING = "";
 
+    /** JSON of no fixed shape. */
+    static final String ANY = "any";
+
     static final String PROBLEM = "Problem";
+    /** With a number of the task API as its code. */
+    static final String TASK_PROBLEM = "TaskProblem";
 
     /** Members and their types; {@code []} ends the type of an array, {@code any} is any JSON value. */
     private static final Map<String, String> MEMBERS = Map.ofEntries(
@@ -48,6 +53,32 @@ final class Schemas {
             Map.entry("Health", "status:string time:date-time"),
             Map.entry("Ready", "status:string time:date-time checks:any"),
             Map.entry("OpenApi", "openapi:string info:any servers:any paths:any components:any security:any"),
+            Map.entry("TaskApi", "status:string message:string queue_mode:boolean"),
+            Map.entry(
+                    "TaskSubmitted",
+                    "success:boolean message:string task_id:string queue_size:integer note:string task:Task"),
+            Map.entry(
+                    "Task",
+                    "task_id:string status:string cmd_type:string cmd_id:string submit_time:string start_time:string end_time:string result:any"
+                            + " duration:number reason:string attempt:integer position:integer queue:string not_before:string message:string"
+                            + " cancel_requested:boolean omitted:string[]"),
+            Map.entry("Tasks", "success:boolean total:integer tasks:Task[] next_cursor:string"),
+            Map.entry("TaskCancelled", "success:boolean task_id:string outcome:string message:string task:Task"),
+            Map.entry(
+                    "TaskQueue",
+                    "queue_size:integer total_tasks:integer completed_tasks:integer failed_tasks:integer running_task:any queue:string"
+                            + " paused:boolean running_tasks:string[]"),
+            Map.entry(
+                    "Queue",
+                    "name:string paused:boolean waiting:integer running:integer accepted:integer completed:integer failed:integer"
+                            + " running_ids:string[] concurrency:integer max_waiting:integer max_attempts:integer"),
+            Map.entry("Queues", "success:boolean total:integer queues:Queue[]"),
+            Map.entry("QueueFound", "success:boolean queue:Queue"),
+            Map.entry("QueueChanged", "success:boolean message:string cancelled:integer queue:Queue"),
+            Map.entry(
+                    TASK_PROBLEM,
+                    "type:string title:string status:integer detail:string code:integer field:string success:boolean message:string"
+                            + " cmd_id:string task_id:string reason:string"),
             Map.entry(
                     PROBLEM,
                     "type:string title:string status:integer detail:string code:string field:string success:boolean message:string"));
@@ -81,7 +112,7 @@ final class Schemas {
         return switch (type) {
             case "any" -> Map.of();
             case "date-time" -> Map.of("type", "string", "format", type);
-            case "string", "integer", "boolean" -> Map.of("type", type);
+            case "string", "integer", "number", "boolean" -> Map.of("type", type);
             default -> reference(type);
         };
     }

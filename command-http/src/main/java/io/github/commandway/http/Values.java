@@ -1,6 +1,7 @@
 package io.github.commandway.http;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +38,11 @@ record Values(Map<String, Object> byName) {
         return get(name, Duration.class);
     }
 
+    Duration duration(String name, Duration otherwise) {
+        Duration value = duration(name);
+        return value == null ? otherwise : value;
+    }
+
     @Nullable Boolean flag(String name) {
         return get(name, Boolean.class);
     }
@@ -45,7 +51,22 @@ record Values(Map<String, Object> byName) {
         return get(name, Long.class);
     }
 
-    int limit(String name, int otherwise) {
+    @Nullable Instant time(String name) {
+        return get(name, Instant.class);
+    }
+
+    /** The members of an object; empty if it was not given. */
+    Values object(String name) {
+        Values value = get(name, Values.class);
+        return value == null ? new Values(Map.of()) : value;
+    }
+
+    boolean has(String name) {
+        return byName.containsKey(name);
+    }
+
+    /** A number that its kind keeps within the bounds of an int. */
+    int number(String name, int otherwise) {
         Long value = number(name);
         return value == null ? otherwise : value.intValue();
     }

@@ -8,6 +8,8 @@ import io.netty.handler.codec.http.HttpHeaders;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -93,6 +95,36 @@ class AccessTest {
     void refusesAnythingButAKnownToken(String authorization) {
         assertThat(check(withTokens, "Authorization", authorization)).isEqualTo(401);
         assertThat(check(withTokens)).isEqualTo(401);
+    }
+
+    @Test
+    void takesATokenAsThePasswordOfItsNameToo() {
+        assertThat(withTokens.check(headers("Authorization", basic("alice:abc.123")), false))
+                .isEqualTo("alice");
+        assertThat(withTokens.check(
+                        headers("authorization", "basic" + basic("bob:xyz").substring(5)), false))
+                .isEqualTo("bob");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"alice:xyz", "alice:", "alice", ":abc.123", "", "carol:abc.123"})
+    void refusesAPasswordThatIsNotTheTokenOfThatName(String pair) {
+        assertThat(check(withTokens, "Authorization", basic(pair))).isEqualTo(401);
+    }
+
+    @Test
+    void refusesPasswordsThatABrowserSendsForAPageOfAnotherSite() {
+        String password = basic("alice:abc.123");
+        assertThat(check(withTokens, "Authorization", password, "Host", "robots", "Origin", "http://evil.example"))
+                .isEqualTo(403);
+        assertThat(check(withTokens, "Authorization", password, "Sec-Fetch-Site", "cross-site"))
+                .isEqualTo(403);
+        assertThat(check(withTokens, "Authorization", password, "Host", "robots", "Origin", "http://robots"))
+                .isEqualTo(0);
+    }
+
+    private static String basic(String pair) {
+        return "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8));
     }
 
     @ParameterizedTest

@@ -52,6 +52,10 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
             receiver.completeYield(tag, result.getBytes(StandardCharsets.UTF_8), null);
         }
 
+        void fail(String reason) {
+            receiver.completeYield(tag, null, new CommandException(Reason.valueOf(reason), "failed for the test"));
+        }
+
         void output(String text) {
             receiver.output(tag, "stdout", text.getBytes(StandardCharsets.UTF_8));
         }

@@ -247,11 +247,11 @@ class CommandRoutesTest {
     void answersACancellationThatHasNotTakenEffectInFiveSecondsWith202() {
         String id = server.submit("client-001", "stubborn");
         CompletableFuture<Answer> first = server.sendAsync(cancelRequest(id));
-        await().until(() -> server.time.waiting(CommandRoutes.CANCEL_WAIT) == 1);
+        await().until(() -> server.time.waiting(Cancellations.WAIT) == 1);
         CompletableFuture<Answer> again = server.sendAsync(cancelRequest(id));
-        await().until(() -> server.time.waiting(CommandRoutes.CANCEL_WAIT) == 2);
+        await().until(() -> server.time.waiting(Cancellations.WAIT) == 2);
 
-        server.time.advance(CommandRoutes.CANCEL_WAIT);
+        server.time.advance(Cancellations.WAIT);
 
         assertThat(first.join().status()).isEqualTo(202);
         assertThat(again.join().status()).isEqualTo(202);
@@ -264,7 +264,7 @@ class CommandRoutesTest {
     void saysThatACommandEndedOtherwiseWhenItCompletesBeforeItCouldBeStopped() {
         String id = server.submit("client-001", "stubborn");
         CompletableFuture<Answer> answer = server.sendAsync(cancelRequest(id));
-        await().until(() -> server.time.waiting(CommandRoutes.CANCEL_WAIT) == 1);
+        await().until(() -> server.time.waiting(Cancellations.WAIT) == 1);
 
         server.running(id).complete("1");
 

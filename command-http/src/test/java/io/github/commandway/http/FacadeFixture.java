@@ -4,6 +4,9 @@ import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.RecordId;
+import io.github.commandway.manager.Target;
+import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.queue.QueueOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -30,6 +33,7 @@ final class FacadeFixture implements AfterEachCallback {
     final ObservedTime time = new ObservedTime();
     final AgentEdge edge = new AgentEdge(time.clock());
     final CommandManager manager;
+    final CommandQueues queues;
     final HttpFacade facade;
     final HttpClient client = HttpClient.newHttpClient();
 
@@ -43,15 +47,25 @@ final class FacadeFixture implements AfterEachCallback {
         edge.agents.put("client-away", false);
         Registry registry = new Registry();
         registry.register("test agents", CommandIds.AGENT_EXECUTE, edge);
+        queues = CommandQueues.builder(registry)
+                .clock(time.clock())
+                .timer(time.scheduler())
+                .queue(QueueOptions.serial("default").withMaxWaiting(100), new Target.Agent("client-001"), () -> true)
+                .queue(QueueOptions.serial("other"), new Target.Agent("client-002"), () -> true)
+                .build();
+        registry.register(queues);
         CommandMetrics metrics = new CommandMetrics();
         manager = CommandManager.builder(registry)
                 .time(time.clock(), time::nanos)
                 .timer(time.scheduler())
                 .listener(metrics)
                 .build();
+        queues.start(manager);
         facade = options.apply(HttpFacade.builder(manager, edge)
                         .address(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                         .metrics(metrics)
+                        .queues(queues)
+                        .tasks(TaskOptions.of("default", time.clock()))
                         .clock(time.clock())
                         .timer(time.scheduler()))
                 .build()
@@ -61,6 +75,7 @@ final class FacadeFixture implements AfterEachCallback {
     @Override
     public void afterEach(ExtensionContext context) {
         facade.shutdown(Duration.ofSeconds(1));
+        queues.close();
         manager.close();
     }
 

@@ -54,15 +54,29 @@ class HttpFacadeTest {
         JsonNode document = server.get("/openapi.json").json();
         String id = server.submit("client-001", "echo");
         Map<String, String> bodies = Map.of(
-                "/api/command", "{\"client_id\":\"client-001\",\"command_type\":\"echo\"}",
-                "/api/command/multi", "{\"client_ids\":[\"client-001\",\"x\"],\"command_type\":\"echo\"}",
-                "/api/command/stream", "{\"client_ids\":[\"client-001\"],\"command_type\":\"echo\"}",
-                "/api/send", "{\"client_id\":\"client-001\",\"type\":\"event\"}",
-                "/api/broadcast", "{}");
+                "/api/command",
+                "{\"client_id\":\"client-001\",\"command_type\":\"echo\"}",
+                "/api/command/multi",
+                "{\"client_ids\":[\"client-001\",\"x\"],\"command_type\":\"echo\"}",
+                "/api/command/stream",
+                "{\"client_ids\":[\"client-001\"],\"command_type\":\"echo\"}",
+                "/api/send",
+                "{\"client_id\":\"client-001\",\"type\":\"event\"}",
+                "/api/broadcast",
+                "{}",
+                "/",
+                "{\"cmd_type\":\"echo\"}",
+                Route.ANY_PATH,
+                "{\"cmd_type\":\"hang\"}");
+        String task = server.post("/", "{\"cmd_type\":\"hang\"}").text("/task_id");
 
         for (Route route : server.facade.routes()) {
-            String path =
-                    route.path().replace("/clients/{id}", "/clients/client-001").replace("{id}", id);
+            String path = route.path()
+                    .replace("/clients/{id}", "/clients/client-001")
+                    .replace("/task/{id}", "/task/" + task)
+                    .replace("{id}", id)
+                    .replace("{name}", "default")
+                    .replace(Route.ANY_PATH, "/robot/arm");
             Answer answer = route.method().equals("GET")
                     ? server.get(path)
                     : server.post(path, bodies.getOrDefault(route.path(), ""));
