@@ -15,6 +15,7 @@ import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.manager.Target;
 import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.queue.QueueOptions;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -38,28 +39,6 @@ final class TaskRoutes {
             "cmd_type", Field.Kind.TEXT, "The name of the command; here, or in data in the wrapped form.");
     private static final Field CMD_ID =
             Field.optional("cmd_id", Field.Kind.REFERENCE, "The caller's own name for it; need not be unique.");
-    private static final Field[] BODY = {
-        TYPE,
-        CMD_ID,
-        Field.optional("params", Field.Kind.ANY, "The parameters: any JSON, given to the executor byte for byte."),
-        Field.optional("header", Field.Kind.ANY, "Given to the executor as _header beside the members of params."),
-        Field.optional("extra", Field.Kind.ANY, "Given to the executor as _extra beside the members of params."),
-        Field.object(
-                "data",
-                "The wrapped form.",
-                Field.required("cmd_type", Field.Kind.TEXT, "The name of the command."),
-                CMD_ID),
-        Field.optional("timeout", Field.Kind.TIMEOUT, "The longest time of execution in seconds."),
-        Field.optional("ttl", Field.Kind.TTL, "The longest time of waiting in seconds, from when it may begin."),
-        Field.optional("priority", Field.Kind.PRIORITY, "Those with a higher one go first; 0 if not given."),
-        Field.optional("delay", Field.Kind.TTL, "After how many seconds it may begin at the earliest."),
-        Field.optional("not_before", Field.Kind.TIME, "When it may begin at the earliest."),
-        Field.optional("retries", Field.Kind.RETRIES, "How many more times it is tried after a failure."),
-        Field.optional(
-                "order_key",
-                Field.Kind.TEXT,
-                "Of those with the same one is executed at a time, in the order of acceptance."),
-    };
 
     private final CommandManager manager;
     private final CommandQueues queues;
@@ -105,11 +84,7 @@ final class TaskRoutes {
                 Route.get("/tasks", "Tasks, newest first.")
                         .withNumbers()
                         .query(
-                                Field.optional(
-                                                "queue",
-                                                Field.Kind.TEXT,
-                                                "Those of this queue; the default one if not given.")
-                                        .oneOf(queues.names().toArray(String[]::new)),
+                                queueField("Which queue's"),
                                 Field.optional("status", Field.Kind.TEXT, "Only those in this status.")
                                         .oneOf(
                                                 TaskJson.PENDING,
@@ -127,24 +102,56 @@ final class TaskRoutes {
                         .answers(200, "Tasks")
                         .refuses(400)
                         .handledBy(this::list),
-                Route.get("/queue/status", "What is in the queue that takes the tasks.")
+                Route.get("/queue/status", "What is in the queue that takes the tasks, or in another one.")
                         .withNumbers()
+                        .query(queueField("Which queue"))
                         .answers(200, "TaskQueue")
                         .refuses(503)
                         .handledBy(this::queueStatus));
+    }
+
+    private static Field[] body(Field queue) {
+        return new Field[] {
+            TYPE,
+            CMD_ID,
+            Field.optional("params", Field.Kind.ANY, "The parameters: any JSON, given to the executor byte for byte."),
+            Field.optional("header", Field.Kind.ANY, "Given to the executor as _header beside the members of params."),
+            Field.optional("extra", Field.Kind.ANY, "Given to the executor as _extra beside the members of params."),
+            Field.object(
+                    "data",
+                    "The wrapped form.",
+                    Field.required("cmd_type", Field.Kind.TEXT, "The name of the command."),
+                    CMD_ID),
+            Field.optional("timeout", Field.Kind.TIMEOUT, "The longest time of execution in seconds."),
+            Field.optional("ttl", Field.Kind.TTL, "The longest time of waiting in seconds, from when it may begin."),
+            Field.optional("priority", Field.Kind.PRIORITY, "Those with a higher one go first; 0 if not given."),
+            Field.optional("delay", Field.Kind.TTL, "After how many seconds it may begin at the earliest."),
+            Field.optional("not_before", Field.Kind.TIME, "When it may begin at the earliest."),
+            Field.optional("retries", Field.Kind.RETRIES, "How many more times it is tried after a failure."),
+            Field.optional(
+                    "order_key",
+                    Field.Kind.TEXT,
+                    "Of those with the same one is executed at a time, in the order of acceptance."),
+            queue
+        };
     }
 
     private Route submission(String path, String summary) {
         return Route.post(path, summary)
                 .withNumbers()
                 .withAnyType()
-                .body(BODY)
+                .body(body(queueField("Which queue takes it")))
                 .answers(200, isSync() ? Schemas.ANY : "TaskSubmitted", 202, "TaskSubmitted")
                 .refuses(
                         isSync()
                                 ? new Integer[] {400, 408, 410, 413, 415, 422, 500, 503}
                                 : new Integer[] {400, 413, 415, 422, 503})
                 .handledBy(this::submit);
+    }
+
+    private Field queueField(String what) {
+        return Field.optional("queue", Field.Kind.TEXT, what + "; '" + options.queue() + "' if not given.")
+                .oneOf(queues.names().toArray(String[]::new));
     }
 
     private boolean isSync() {
@@ -194,7 +201,8 @@ final class TaskRoutes {
             throw Problem.badRequest("missing_field", "'cmd_type' is required: " + TYPE.expected())
                     .at("/cmd_type");
         }
-        CommandRequest.Builder builder = CommandRequest.toQueue(options.queue(), type)
+        String queue = body.text("queue", options.queue());
+        CommandRequest.Builder builder = CommandRequest.toQueue(queue, type)
                 .reference(named.text("cmd_id"))
                 .payload(payload(body))
                 .timeout(body.duration("timeout", options.timeout()))
@@ -202,7 +210,7 @@ final class TaskRoutes {
                 .priority(body.number("priority", 0))
                 .notBefore(notBefore(body))
                 .orderKey(body.text("order_key"))
-                .retry(retry(body.number("retries")))
+                .retry(retry(queue, body.number("retries")))
                 .idempotencyKey(call.header("Idempotency-Key"))
                 .principal(call.principal())
                 .traceParent(CommandRoutes.traceParent(call));
@@ -227,12 +235,12 @@ final class TaskRoutes {
         return delay.isZero() ? null : clock.instant().plus(delay);
     }
 
-    private @Nullable RetryPolicy retry(@Nullable Long retries) {
+    private @Nullable RetryPolicy retry(String queue, @Nullable Long retries) {
         if (retries == null) {
             return null;
         }
-        RetryPolicy pace = queues.options(options.queue())
-                .map(queue -> queue.retry())
+        RetryPolicy pace = queues.options(queue)
+                .map(QueueOptions::retry)
                 .filter(retry -> retry.maxAttempts() > 1)
                 .orElseGet(() -> RetryPolicy.exponential(1));
         return new RetryPolicy(retries.intValue() + 1, pace.initialDelay(), pace.maxDelay(), pace.jitter());
@@ -276,7 +284,7 @@ final class TaskRoutes {
         answer.put("message", ACCEPTED);
         answer.put("task_id", id);
         // it was itself in the queue a moment ago, whatever has taken it out since
-        answer.put("queue_size", Math.max(1, manager.queues().waiting(options.queue())));
+        answer.put("queue_size", Math.max(1, manager.queues().waiting(queueOf(record))));
         if (!isSync()) {
             answer.put("note", NOTE);
         }
@@ -286,6 +294,10 @@ final class TaskRoutes {
         boolean isOnTheWay = !outcome.hasEnded() && (isSync() || call.prefersAsync());
         return Reply.json(isOnTheWay ? 202 : 200, answer)
                 .header("Location", isSync() ? "/api/command/" + id : "/task/" + id);
+    }
+
+    private static String queueOf(CommandRecord record) {
+        return ((Target.Queue) record.request().target()).name();
     }
 
     private static CommandJson.Room everything() {
@@ -414,8 +426,9 @@ final class TaskRoutes {
     }
 
     private Mono<Reply> queueStatus(Call call) {
-        requireQueueMode("/api/queues/" + options.queue());
-        return monoOf(queues.state(options.queue())).map(TaskRoutes::shown);
+        String queue = call.query().text("queue", options.queue());
+        requireQueueMode("/api/queues/" + queue);
+        return monoOf(queues.state(queue)).map(TaskRoutes::shown);
     }
 
     private static Reply shown(QueueState state) {

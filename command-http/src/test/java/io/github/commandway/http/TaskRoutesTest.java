@@ -224,6 +224,7 @@ class TaskRoutesTest {
                 "{\"cmd_type\":7} | 400 | 1003 | /cmd_type",
                 "{\"cmd_type\":\"a\",\"cmd_id\":{}} | 400 | 1003 | /cmd_id",
                 "{\"cmd_type\":\"a\",\"color\":1} | 400 | 1003 | /color",
+                "{\"cmd_type\":\"a\",\"queue\":\"nobodys\"} | 400 | 1003 | /queue",
                 "{\"cmd_type\":\"a\",\"data\":{\"cmd_type\":\"a\"}} | 400 | 1003 | /data",
                 "{\"data\":{\"cmd_type\":\"a\",\"color\":1}} | 400 | 1003 | /data/color",
                 "{\"data\":7} | 400 | 1003 | /data",
@@ -408,7 +409,10 @@ class TaskRoutesTest {
         assertThat(listed("?cmd_type=echo&status=pending")).containsExactly(pending);
         assertThat(listed("?from=2026-01-01T00:01:00Z")).containsExactly(pending, running, failed);
         assertThat(listed("?until=2026-01-01T00:01:00Z")).isEqualTo(ids);
-        assertThat(listed("?queue=other")).isEmpty();
+        String elsewhere = submit("{\"cmd_type\":\"hang\",\"queue\":\"other\"}");
+        assertThat(listed("?queue=other")).containsExactly(elsewhere);
+        assertThat(server.get("/queue/status?queue=other").text("/running_task"))
+                .isEqualTo(elsewhere);
     }
 
     private List<String> listed(String query) {
