@@ -1014,9 +1014,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      * @return completes with the final record; empty if the command is not known, was handed over, or has ended
      */
     public CompletableFuture<Optional<CommandRecord>> cancelWaiting(RecordId id) {
-        return store.queues().take(id).thenCompose(taken -> taken.isEmpty()
-                ? CompletableFuture.completedFuture(Optional.empty())
-                : cancel(own(taken.get())).thenApply(result -> Optional.of(result.record())));
+        return store.queues()
+                .take(id)
+                .thenCompose(taken -> taken.isEmpty()
+                        ? CompletableFuture.completedFuture(Optional.empty())
+                        : cancel(own(taken.get())).thenApply(result -> Optional.of(result.record())));
     }
 
     /** Cancels a command that waits for anybody, or that another server has. */

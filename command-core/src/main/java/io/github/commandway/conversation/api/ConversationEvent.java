@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param eventId names it; the outbox entry has the same id
  * @param eventType such as {@code Genesis.Session.Command.Received}
  * @param version of the form of the payload
- * @param aggregateType what kind of thing it happened to, such as {@code GenesisSession}
+ * @param aggregateType what kind of thing it happened to, such as {@code GenesisFlow}
  * @param aggregateId the id of the session
  * @param payload a JSON object
  * @param metadata a JSON object

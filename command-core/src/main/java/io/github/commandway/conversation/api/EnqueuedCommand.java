@@ -9,7 +9,10 @@ import org.jspecify.annotations.Nullable;
  * @param outcome what it has to do with the call
  * @param serialized the command as the service's serializer writes it; null if it has none, or it failed
  */
-public record EnqueuedCommand(ConversationCommand command, Outcome outcome, @Nullable String serialized) {
+public record EnqueuedCommand(
+        ConversationCommand command,
+        Outcome outcome,
+        @Nullable String serialized) {
     /** What the command has to do with the call. */
     public enum Outcome {
         /** It was recorded by this call. */

@@ -10,4 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param isNewestFirst whether the last round comes first
  * @param role only those with this role, or null for all
  */
-public record RoundQuery(@Nullable String after, int limit, boolean isNewestFirst, @Nullable RoundRole role) {}
+public record RoundQuery(
+        @Nullable String after,
+        int limit,
+        boolean isNewestFirst,
+        @Nullable RoundRole role) {}
