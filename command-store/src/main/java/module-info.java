@@ -1,0 +1,20 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Durable records and queues in SQLite or PostgreSQL. */
+@NullMarked
+@SuppressWarnings("opens") // the packages that are opened hold only the migration scripts, which Flyway reads
+module io.github.commandway.store {
+    requires transitive io.github.commandway.core;
+    requires transitive java.sql;
+    requires com.zaxxer.hikari;
+    requires flyway.core;
+    requires org.postgresql.jdbc;
+    requires org.slf4j;
+    requires org.xerial.sqlitejdbc;
+    requires transitive org.jspecify;
+
+    exports io.github.commandway.store;
+
+    opens io.github.commandway.store.sqlite;
+    opens io.github.commandway.store.postgresql;
+}

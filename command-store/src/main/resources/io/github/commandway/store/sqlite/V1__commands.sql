@@ -1,0 +1,1 @@
+create table cw_placeholder(id integer);
