@@ -309,7 +309,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void dispatch(LiveCommand command) {
         Handler handler = registry.get(command.commandId());
         if (handler == null) {
-            end(command, CommandStatus.FAILED, Reason.UNKNOWN_COMMAND, NO_HANDLER + command.request.target(), null);
+            end(
+                    command,
+                    command.tag,
+                    CommandStatus.FAILED,
+                    Reason.UNKNOWN_COMMAND,
+                    NO_HANDLER + command.request.target(),
+                    null);
         } else if (handler instanceof QueueingHandler) {
             call(handler, command);
         } else {
@@ -335,7 +341,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         written.whenComplete((ok, error) -> {
             if (error != null) {
                 String problem = "it was not begun, since that could not be recorded: " + error.getMessage();
-                end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
+                end(command, command.tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
             } else if (ok) {
                 call(handler, command);
             } else {
@@ -448,17 +454,17 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (handler instanceof QueueingHandler queueing) {
                 queueing.resume(command.context(), command, command.tag, this);
                 if (record.cancelRequested()) {
-                    runCancelAction(command, CancelCause.REQUESTED);
+                    runCancelAction(command, command.tag, CancelCause.REQUESTED);
                 }
             } else {
-                end(command, CommandStatus.FAILED, Reason.LOST, QueueingHandler.LOST, null);
+                end(command, command.tag, CommandStatus.FAILED, Reason.LOST, QueueingHandler.LOST, null);
             }
         } else if (record.cancelRequested()) {
-            end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
+            end(command, command.tag, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
         } else if (command.deadline().isAfter(clock.instant())) {
             dispatch(command);
         } else {
-            end(command, CommandStatus.TIMEOUT, Reason.QUEUE_TIMEOUT, notHandedOver(command), null);
+            end(command, command.tag, CommandStatus.TIMEOUT, Reason.QUEUE_TIMEOUT, notHandedOver(command), null);
         }
     }
 
@@ -471,7 +477,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         boolean handedOver;
         synchronized (command) {
-            handedOver = recordHandOver(command, clock.millis());
+            handedOver = command.tag == tag && recordHandOver(command, clock.millis());
         }
         events.deliver(command);
         return handedOver;
@@ -506,7 +512,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
-            if (command.status.isTerminal() || !command.owned) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag) {
                 dropped.increment();
                 return;
             }
@@ -569,7 +575,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         synchronized (command) {
-            if (command.status.isTerminal() || !command.owned) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag) {
                 dropped.increment();
                 return;
             }
@@ -606,22 +612,22 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     @Override
     public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
         LiveCommand command = promises.get(tag);
-        if (command == null || !end(command, data, error)) {
+        if (command == null || !end(command, tag, data, error)) {
             dropped.increment();
         }
     }
 
-    private boolean end(LiveCommand command, @Nullable Object data, @Nullable Throwable error) {
+    private boolean end(LiveCommand command, long tag, @Nullable Object data, @Nullable Throwable error) {
         if (error instanceof CommandException failure) {
-            return end(command, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
+            return end(command, tag, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
         }
         if (error != null) {
-            return end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
+            return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
         }
-        return complete(command, data);
+        return complete(command, tag, data);
     }
 
-    private boolean complete(LiveCommand command, @Nullable Object data) {
+    private boolean complete(LiveCommand command, long tag, @Nullable Object data) {
         byte[] result;
         if (data == null) {
             result = NO_BYTES;
@@ -632,13 +638,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         } else {
             String problem =
                     "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
-            return end(command, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
+            return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
         }
         if (result.length > maxPayloadBytes) {
             String problem = "the result has " + result.length + " bytes; the most is " + maxPayloadBytes;
-            return end(command, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
+            return end(command, tag, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
         }
-        return end(command, CommandStatus.COMPLETED, Reason.OK, null, result);
+        return end(command, tag, CommandStatus.COMPLETED, Reason.OK, null, result);
     }
 
     private static CommandStatus statusOf(Reason reason) {
@@ -664,10 +670,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /**
      * Ends the command unless it has ended: the one place where a command gets its outcome.
      *
-     * @return false if it had ended
+     * @param tag of the attempt that this is the outcome of
+     * @return false if it had ended, or another attempt is under way
      */
     private boolean end(
             LiveCommand command,
+            long tag,
             CommandStatus status,
             Reason reason,
             @Nullable String message,
@@ -675,7 +683,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CompletableFuture<Boolean> written;
         boolean again;
         synchronized (command) {
-            if (command.status.isTerminal() || !command.owned) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag) {
                 return false;
             }
             long now = clock.millis();
@@ -813,11 +821,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     /** Follows the record of a command that is not this server's any more, although it took it to be. */
     private void becomeWhatIsRecorded(LiveCommand command) {
+        long tag;
         synchronized (command) {
+            tag = command.tag;
             command.owned = false;
             deadlines.cancel(command);
         }
-        runCancelAction(command, CancelCause.SHUTDOWN);
+        runCancelAction(command, tag, CancelCause.SHUTDOWN);
         followed.put(command.id, command);
         refresh(command.id);
     }
@@ -1049,6 +1059,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private CompletableFuture<CancelResult> cancel(LiveCommand command) {
         boolean handedOver;
+        long tag;
         synchronized (command) {
             if (command.status.isTerminal()) {
                 return command.completion().thenApply(record -> new CancelResult(Outcome.ALREADY_ENDED, record));
@@ -1058,13 +1069,14 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 appendEvent(command, CommandEvent.Type.CANCEL_REQUESTED, clock.millis(), null, null, -1, "");
             }
             handedOver = command.sentAtMillis != 0;
+            tag = command.tag;
             // from here on it cannot be handed over any more
-            var unused = command.cancel(CancelCause.REQUESTED);
+            var unused = command.cancel(tag, CancelCause.REQUESTED);
         }
         events.deliver(command);
-        runCancelAction(command, CancelCause.REQUESTED);
+        runCancelAction(command, tag, CancelCause.REQUESTED);
         if (!handedOver) {
-            end(command, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
+            end(command, tag, CommandStatus.CANCELLED, Reason.CANCELLED_BEFORE_START, CANCELLED_WAITING, null);
         }
         return command.completion().thenApply(record -> new CancelResult(outcomeOf(record), record));
     }
@@ -1079,8 +1091,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     @SuppressWarnings("IllegalCatch")
-    private static void runCancelAction(LiveCommand command, CancelCause cause) {
-        Consumer<CancelCause> action = command.cancel(cause);
+    private static void runCancelAction(LiveCommand command, long tag, CancelCause cause) {
+        Consumer<CancelCause> action = command.cancel(tag, cause);
         if (action != null) {
             try {
                 action.accept(cause);
@@ -1126,10 +1138,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private void onDeadline(LiveCommand command) {
+        long tag;
         synchronized (command) {
             if (command.status.isTerminal()) {
                 return;
             }
+            tag = command.tag;
             if (command.deadlineNanos() - ticker.getAsLong() > 0) {
                 deadlines.schedule(command, command.deadlineNanos());
                 return;
@@ -1140,13 +1154,14 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return;
         }
         // the handler may know better what became of it than that its time is over
-        runCancelAction(command, CancelCause.DEADLINE);
+        runCancelAction(command, tag, CancelCause.DEADLINE);
         boolean handedOver;
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
         }
         end(
                 command,
+                tag,
                 CommandStatus.TIMEOUT,
                 handedOver ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
                 handedOver ? "no outcome within the timeout of " + command.request.timeout() : notHandedOver(command),
@@ -1168,7 +1183,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                     deadlines.schedule(command, command.deadlineNanos());
                 }
             } else if (taken.isPresent()) {
-                end(own(taken.get()), status, reason, message, null);
+                LiveCommand owned = own(taken.get());
+                end(owned, owned.tag, status, reason, message, null);
             }
         });
     }
@@ -1214,11 +1230,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private void endByShutdown(LiveCommand command) {
         boolean handedOver;
+        long tag;
         synchronized (command) {
             if (!command.is(LiveCommand.RECORDED) || command.status.isTerminal()) {
                 return;
             }
             handedOver = command.sentAtMillis != 0;
+            tag = command.tag;
         }
         if (store.isDurable() && (!handedOver || outlivesServer(command))) {
             leave(command);
@@ -1228,12 +1246,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             endWaiting(command, CommandStatus.CANCELLED, Reason.SHUTDOWN, STOPPED_BEFORE);
             return;
         }
-        runCancelAction(command, CancelCause.SHUTDOWN);
+        runCancelAction(command, tag, CancelCause.SHUTDOWN);
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
         }
         end(
                 command,
+                tag,
                 handedOver ? CommandStatus.FAILED : CommandStatus.CANCELLED,
                 Reason.SHUTDOWN,
                 handedOver ? "the server stopped before an outcome was known" : STOPPED_BEFORE,

@@ -302,8 +302,13 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
         return actions;
     }
 
-    /** Marks the command as not wanted and returns what ends the work, if anything does. Only the first cause counts. */
-    synchronized @Nullable Consumer<CancelCause> cancel(CancelCause cause) {
+    /**
+     * Marks the attempt with this tag as not wanted and returns what ends the work, if anything does. Only the first cause counts.
+     */
+    synchronized @Nullable Consumer<CancelCause> cancel(long attemptTag, CancelCause cause) {
+        if (attemptTag != tag) {
+            return null;
+        }
         Attempt attempt = later;
         if (attempt != null) {
             return attempt.cancel(cause);

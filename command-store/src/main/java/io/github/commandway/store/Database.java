@@ -146,6 +146,20 @@ public final class Database implements AutoCloseable {
         return dialect.isShared();
     }
 
+    /** The schema of the tables in PostgreSQL; empty for SQLite. */
+    public String schema() {
+        return dialect.schema();
+    }
+
+    /**
+     * Opens a further connection, which is the caller's and which the caller closes.
+     *
+     * @throws UnsupportedOperationException on SQLite, which has one connection that writes
+     */
+    public Connection connect() throws SQLException {
+        return dialect.connect();
+    }
+
     Dialect dialect() {
         return dialect;
     }
@@ -159,9 +173,15 @@ public final class Database implements AutoCloseable {
      * @return completes with what the work returned when that is committed. Fails with {@link StoreException} if the database is closed or too much waits
      */
     public <T extends @Nullable Object> CompletableFuture<T> write(Work<T> work) {
-        Group<Work<T>, T> alone =
-                (connection, works) -> List.of(new Outcome<>(works.get(0).run(connection)));
-        return write(alone, work, false);
+        // the same object each time, as it holds nothing of this call: so it is given all works that wait
+        Group<Work<T>, T> inTurn = (connection, works) -> {
+            List<Outcome<T>> outcomes = new ArrayList<>(works.size());
+            for (Work<T> each : works) {
+                outcomes.add(new Outcome<>(each.run(connection)));
+            }
+            return outcomes;
+        };
+        return write(inTurn, work, false);
     }
 
     /**

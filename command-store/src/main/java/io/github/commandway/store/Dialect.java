@@ -11,6 +11,12 @@ interface Dialect extends AutoCloseable {
     /** Whether other servers may work on the same database. */
     boolean isShared();
 
+    /** The schema of the tables; empty if there are none. */
+    String schema();
+
+    /** Opens a connection for somebody else. */
+    Connection connect() throws SQLException;
+
     /**
      * Checks that what is there is ours or nothing, and brings the tables up to date. Nothing is changed if it is not ours.
      *

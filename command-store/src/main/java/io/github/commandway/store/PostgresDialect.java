@@ -52,6 +52,16 @@ final class PostgresDialect implements Dialect {
     }
 
     @Override
+    public String schema() {
+        return schema;
+    }
+
+    @Override
+    public Connection connect() throws SQLException {
+        return open();
+    }
+
+    @Override
     public void prepare() {
         try {
             Flyway.configure(getClass().getClassLoader())

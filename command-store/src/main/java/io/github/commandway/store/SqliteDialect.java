@@ -50,6 +50,16 @@ final class SqliteDialect implements Dialect {
     }
 
     @Override
+    public String schema() {
+        return "";
+    }
+
+    @Override
+    public Connection connect() {
+        throw new UnsupportedOperationException("SQLite has one connection that writes");
+    }
+
+    @Override
     public void prepare() {
         try {
             Path folder = file.getParent();

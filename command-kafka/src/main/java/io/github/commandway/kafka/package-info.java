@@ -1,0 +1,2 @@
+/** The outbox's way to Kafka. */
+package io.github.commandway.kafka;

@@ -1,0 +1,2 @@
+/** The outbox's way to NATS. */
+package io.github.commandway.nats;

@@ -1,0 +1,213 @@
+package io.github.commandway.outbox;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Posts each entry to one address as a CloudEvents 1.0 event, signed if there is a secret ({@link WebhookSignature}).
+ *
+ * <p>Defaults: the structured form (one JSON text), no signature, 10 s for connecting and answering, any answer from 200 to 299 is an acknowledgement, 64
+ * requests at a time, {@code /commandway} as the event's source. Redirects are not followed. Answers 429, 502, 503 and 504 and connections that cannot
+ * be made mean that the receiver is away ({@link PublisherUnavailableException}); any other answer, or none in time, is a failure of the entry. Safe for use by many threads.
+ */
+public final class WebhookPublisher implements Publisher {
+    private static final Set<Integer> UNAVAILABLE = Set.of(429, 502, 503, 504);
+    private static final int MAX_ANSWER_BYTES = 65_536;
+    private static final JsonMapper MAPPER = JsonMapper.builder().build();
+
+    private final HttpClient client;
+    private final URI address;
+    private final @Nullable WebhookSignature signature;
+    private final boolean binary;
+    private final boolean confirmed;
+    private final Duration timeout;
+    private final int maxInFlight;
+    private final String source;
+    private final Clock clock;
+
+    private WebhookPublisher(Builder builder) {
+        address = builder.address;
+        signature = builder.signature;
+        binary = builder.binary;
+        confirmed = builder.confirmed;
+        timeout = builder.timeout;
+        maxInFlight = builder.maxInFlight;
+        source = builder.source;
+        clock = builder.clock;
+        client = HttpClient.newBuilder()
+                .connectTimeout(timeout)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .build();
+    }
+
+    /** Starts one that posts to {@code address}, an absolute {@code http} or {@code https} URI. */
+    public static Builder to(URI address) {
+        return new Builder(address);
+    }
+
+    @Override
+    public int maxInFlight() {
+        return maxInFlight;
+    }
+
+    @Override
+    public CompletableFuture<Void> publish(OutboxEntry entry) {
+        CompletableFuture<HttpResponse<byte[]>> exchange =
+                client.sendAsync(request(entry), info -> new LimitedBody(MAX_ANSWER_BYTES));
+        CompletableFuture<Void> outcome = new CompletableFuture<>();
+        exchange.orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS).whenComplete((answer, error) -> {
+            if (error == null) {
+                complete(outcome, answer);
+            } else {
+                // a future that timed out leaves its request running
+                exchange.cancel(true);
+                outcome.completeExceptionally(explain(error));
+            }
+        });
+        return outcome;
+    }
+
+    private HttpRequest request(OutboxEntry entry) {
+        byte[] body = binary ? entry.payload().getBytes(StandardCharsets.UTF_8) : CloudEvents.structured(entry, source);
+        Instant now = clock.instant();
+        HttpRequest.Builder request = HttpRequest.newBuilder(address)
+                .timeout(timeout)
+                .header("content-type", binary ? CloudEvents.BINARY_TYPE : CloudEvents.STRUCTURED_TYPE)
+                .header("webhook-id", entry.id().toString())
+                .header("webhook-timestamp", Long.toString(now.getEpochSecond()))
+                .POST(HttpRequest.BodyPublishers.ofByteArray(body));
+        if (binary) {
+            CloudEvents.binaryHeaders(entry, source).forEach(request::header);
+        }
+        if (signature != null) {
+            request.header("webhook-signature", signature.sign(entry.id().toString(), now, body));
+        }
+        return request.build();
+    }
+
+    private void complete(CompletableFuture<Void> outcome, HttpResponse<byte[]> answer) {
+        int status = answer.statusCode();
+        if (UNAVAILABLE.contains(status)) {
+            outcome.completeExceptionally(new PublisherUnavailableException(address + " answered " + status));
+        } else if (status < 200 || status > 299) {
+            outcome.completeExceptionally(new IOException(address + " answered " + status));
+        } else if (confirmed && !saysReceived(answer.body())) {
+            outcome.completeExceptionally(
+                    new IOException(address + " answered " + status + " without {\"received\": true}"));
+        } else {
+            outcome.complete(null);
+        }
+    }
+
+    private static boolean saysReceived(byte[] body) {
+        try {
+            JsonNode json = MAPPER.readTree(body);
+            JsonNode received = json.path("received");
+            return received.isBoolean() && received.asBoolean();
+        } catch (JacksonException notJson) {
+            return false;
+        }
+    }
+
+    private Throwable explain(Throwable error) {
+        Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+        if (cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException) {
+            return new PublisherUnavailableException(address + " cannot be reached", cause);
+        }
+        return cause instanceof TimeoutException
+                ? new IOException(address + " has not answered within " + timeout, cause)
+                : cause;
+    }
+
+    /** Builds a {@link WebhookPublisher}. Not safe for use by many threads. */
+    public static final class Builder {
+        private final URI address;
+        private @Nullable WebhookSignature signature;
+        private boolean binary;
+        private boolean confirmed;
+        private Duration timeout = Duration.ofSeconds(10);
+        private int maxInFlight = 64;
+        private String source = "/commandway";
+        private Clock clock = Clock.systemUTC();
+
+        private Builder(URI address) {
+            String scheme = address.getScheme();
+            if (!("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme)) || address.getHost() == null) {
+                throw new IllegalArgumentException(
+                        "a webhook's address is like https://host/path, but this is '" + address + "'");
+            }
+            this.address = address;
+        }
+
+        /** Signs each request. */
+        public Builder signature(WebhookSignature signature) {
+            this.signature = signature;
+            return this;
+        }
+
+        /** Sends the payload alone as the body, and the event's attributes as headers. */
+        public Builder binary() {
+            binary = true;
+            return this;
+        }
+
+        /** Takes an answer for an acknowledgement only if it is from 200 to 299 and says {@code {"received": true}}, within 64 KiB. */
+        public Builder confirmed() {
+            confirmed = true;
+            return this;
+        }
+
+        /** Sets how long one request may take in all: at least 1 ms. */
+        public Builder timeout(Duration timeout) {
+            if (timeout.toMillis() < 1) {
+                throw new IllegalArgumentException("a timeout of " + timeout + " is too short");
+            }
+            this.timeout = timeout;
+            return this;
+        }
+
+        /** Sets how many requests run at a time, from 1. */
+        public Builder maxInFlight(int maxInFlight) {
+            if (maxInFlight < 1) {
+                throw new IllegalArgumentException("at least 1 request must be allowed, not " + maxInFlight);
+            }
+            this.maxInFlight = maxInFlight;
+            return this;
+        }
+
+        /** Sets the CloudEvents attribute {@code source}: a URI reference that names this system. */
+        public Builder source(String source) {
+            this.source = URI.create(source).toString();
+            return this;
+        }
+
+        /** Sets the clock of the time stamps. */
+        public Builder clock(Clock clock) {
+            this.clock = clock;
+            return this;
+        }
+
+        /** Makes the publisher. */
+        public WebhookPublisher build() {
+            return new WebhookPublisher(this);
+        }
+    }
+}
