@@ -16,6 +16,7 @@ module io.github.commandway.store {
     requires tools.jackson.databind;
     requires transitive org.jspecify;
 
+    exports io.github.commandway.conversation;
     exports io.github.commandway.outbox;
     exports io.github.commandway.store;
 

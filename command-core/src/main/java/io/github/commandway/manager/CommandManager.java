@@ -1018,6 +1018,19 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         });
     }
 
+    /**
+     * Cancels a command that waits in a queue, and leaves one alone that was handed over.
+     *
+     * @return completes with the final record; empty if the command is not known, was handed over, or has ended
+     */
+    public CompletableFuture<Optional<CommandRecord>> cancelWaiting(RecordId id) {
+        return store.queues()
+                .take(id)
+                .thenCompose(taken -> taken.isEmpty()
+                        ? CompletableFuture.completedFuture(Optional.empty())
+                        : cancel(own(taken.get())).thenApply(result -> Optional.of(result.record())));
+    }
+
     /** Cancels a command that waits for anybody, or that another server has. */
     private CompletableFuture<Optional<CancelResult>> cancelNotOwned(CommandRecord record) {
         return store.queues().take(record.id()).thenCompose(taken -> {

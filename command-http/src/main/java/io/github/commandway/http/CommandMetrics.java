@@ -1,5 +1,7 @@
 package io.github.commandway.http;
 
+import io.github.commandway.conversation.api.ConversationError;
+import io.github.commandway.conversation.api.ConversationMetrics;
 import io.github.commandway.directory.AgentDirectory;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandEvent;
@@ -15,6 +17,7 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Safe for use by many threads.
  */
-public final class CommandMetrics implements CommandListener {
+public final class CommandMetrics implements CommandListener, ConversationMetrics {
     private static final Duration[] BUCKETS = {
         Duration.ofMillis(1),
         Duration.ofMillis(5),
@@ -70,6 +73,37 @@ public final class CommandMetrics implements CommandListener {
                 .increment();
         record(duration, record.createdAt(), record.endedAt());
         record(wait, record.createdAt(), record.startedAt());
+    }
+
+    @Override
+    public void commandEnded(Duration latency, boolean completed) {
+        Timer.builder("commandway.conversation.command.duration")
+                .description("From acceptance to the end of a command of a conversation")
+                .tag("completed", Boolean.toString(completed))
+                .serviceLevelObjectives(BUCKETS)
+                .register(registry)
+                .record(latency);
+    }
+
+    @Override
+    public void transactionEnded(Duration time) {
+        Timer.builder("commandway.conversation.transaction.duration")
+                .description("Until a command of a conversation with all that belongs to it is safe")
+                .serviceLevelObjectives(BUCKETS)
+                .register(registry)
+                .record(time);
+    }
+
+    @Override
+    public void idempotencyChecked(boolean hit) {
+        registry.counter("commandway.conversation.idempotency.checks", "hit", Boolean.toString(hit))
+                .increment();
+    }
+
+    @Override
+    public void failed(ConversationError.Kind kind) {
+        registry.counter("commandway.conversation.errors", "type", kind.name().toLowerCase(Locale.ROOT))
+                .increment();
     }
 
     private static void record(Timer timer, Instant from, @Nullable Instant to) {

@@ -13,6 +13,9 @@ import reactor.core.scheduler.Scheduler;
 
 /** Waits for commands to end without holding a thread, and leaves nothing behind in a command when a caller stops waiting. */
 final class Ends {
+    /** After this time without news a stream says that it is alive. */
+    static final Duration KEEP_ALIVE = Duration.ofSeconds(15);
+
     private final CommandManager manager;
     private final Scheduler timer;
     private final Scheduler worker;
@@ -46,6 +49,17 @@ final class Ends {
     /** Completes after this time, in a worker. */
     Mono<Void> delay(Duration time) {
         return onWorker(Mono.delay(time, timer).then());
+    }
+
+    /** Waits for news for a stream, and keeps it alive meanwhile; true if the facade is being shut down, and the stream is to end. */
+    Mono<Boolean> news(Wakeup wakeup, Reply.EventWriter out) {
+        Mono<Boolean> changed = onWorker(wakeup.await()).thenReturn(false);
+        Mono<Boolean> keepAlive = delay(KEEP_ALIVE)
+                .then(Mono.defer(() -> out.write(Reply.comment("keep-alive")).thenReturn(false)));
+        Mono<Boolean> isClosing = closing()
+                .then(Mono.defer(
+                        () -> out.write(Reply.comment("the server is stopping")).thenReturn(true)));
+        return Mono.firstWithSignal(changed, keepAlive, isClosing);
     }
 
     /** The same, going on in a worker. */

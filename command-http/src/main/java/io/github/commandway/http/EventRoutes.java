@@ -6,16 +6,12 @@ import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.RecordId;
-import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
-import reactor.core.publisher.MonoSink;
 
 /** The events of one command as server-sent events. */
 final class EventRoutes {
-    static final Duration KEEP_ALIVE = Duration.ofSeconds(15);
-
     private static final int PAGE = 16;
     private static final int EVENT_CONTENT_BYTES = 1 << 20;
     private static final String AFTER = "after";
@@ -112,7 +108,7 @@ final class EventRoutes {
                 if (!events.isEmpty()) {
                     return write(events);
                 }
-                return wakeup == null ? Mono.just(true) : await(wakeup);
+                return wakeup == null ? Mono.just(true) : ends.news(wakeup, out);
             });
         }
 
@@ -125,48 +121,6 @@ final class EventRoutes {
             CommandEvent last = events.get(events.size() - 1);
             position = last.sequence();
             return out.write(text.toString()).thenReturn(last.type().isTerminal());
-        }
-
-        private Mono<Boolean> await(Wakeup wakeup) {
-            Mono<Boolean> changed = ends.onWorker(wakeup.await()).thenReturn(false);
-            Mono<Boolean> keepAlive = ends.delay(KEEP_ALIVE)
-                    .then(Mono.defer(
-                            () -> out.write(Reply.comment("keep-alive")).thenReturn(false)));
-            Mono<Boolean> closing = ends.closing()
-                    .then(Mono.defer(() ->
-                            out.write(Reply.comment("the server is stopping")).thenReturn(true)));
-            return Mono.firstWithSignal(changed, keepAlive, closing);
-        }
-    }
-
-    /** Passes "something has changed" from any thread to one waiter; changes that come while nobody waits are remembered as one. */
-    private static final class Wakeup {
-        private boolean signalled;
-        private @Nullable MonoSink<Void> waiter;
-
-        void signal() {
-            MonoSink<Void> woken;
-            synchronized (this) {
-                woken = waiter;
-                waiter = null;
-                signalled = woken == null;
-            }
-            if (woken != null) {
-                woken.success();
-            }
-        }
-
-        Mono<Void> await() {
-            return Mono.create(sink -> {
-                synchronized (this) {
-                    if (!signalled) {
-                        waiter = sink;
-                        return;
-                    }
-                    signalled = false;
-                }
-                sink.success();
-            });
         }
     }
 }

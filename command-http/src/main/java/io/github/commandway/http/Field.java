@@ -61,6 +61,8 @@ record Field(String name, Kind kind, boolean required, String description, List<
         LIMIT(
                 "a whole number from 1 to 1000",
                 Map.of("type", "integer", "minimum", 1, "maximum", CommandQuery.MAX_LIMIT)),
+        /** How many entries of a list whose entries are large. */
+        SHORT_LIMIT("a whole number from 1 to 200", Map.of("type", "integer", "minimum", 1, "maximum", 200)),
         /** The sequence number of an event. */
         SEQUENCE("a whole number from 0", Map.of("type", "integer", "minimum", 0)),
         /** Any JSON value, passed on byte for byte. */

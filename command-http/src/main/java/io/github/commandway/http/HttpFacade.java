@@ -1,5 +1,6 @@
 package io.github.commandway.http;
 
+import io.github.commandway.conversation.api.ConversationCommandService;
 import io.github.commandway.directory.AgentDirectory;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
@@ -110,6 +111,9 @@ public final class HttpFacade implements AutoCloseable {
                 all.addAll(new TaskRoutes(options.manager, options.queues, options.tasks, ends, waiting, options.clock)
                         .routes());
             }
+        }
+        if (options.conversations != null) {
+            all.addAll(new ConversationRoutes(options.conversations, ends).routes());
         }
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
         all.addAll(
@@ -234,6 +238,7 @@ public final class HttpFacade implements AutoCloseable {
         private @Nullable TaskOptions tasks;
         private CommandMetrics metrics = new CommandMetrics();
         private Clock clock = Clock.systemUTC();
+        private @Nullable ConversationCommandService conversations;
         private @Nullable ScheduledExecutorService timer;
         private int maxBodyBytes = 1 << 20;
         private int maxJsonDepth = 64;
@@ -280,6 +285,14 @@ public final class HttpFacade implements AutoCloseable {
         /** Sets what counts, which should be a listener of the manager too. */
         public Builder metrics(CommandMetrics metrics) {
             this.metrics = metrics;
+            return this;
+        }
+
+        /**
+         * Adds the routes of conversations. The user is whom the bearer token names; without tokens the header {@code X-User-Id} says who it is, {@code local} if it is missing.
+         */
+        public Builder conversations(ConversationCommandService conversations) {
+            this.conversations = conversations;
             return this;
         }
 

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +34,7 @@ final class RequestHandler {
     private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final String NO_ROUTE = "none";
     private static final String FORM = "application/x-www-form-urlencoded";
+    private static final Set<String> KNOWN_METHODS = Set.of("GET", "HEAD", "POST", "PATCH", "DELETE");
     private static final int SMALL_BODY = 4 << 10;
 
     private final RouteTable table;
@@ -125,7 +127,7 @@ final class RequestHandler {
         }
 
         private Mono<Values> body(Route found) {
-            if (!found.method().equals("POST")) {
+            if (!found.method().equals("POST") && !found.method().equals("PATCH")) {
                 return Mono.just(new Values(Map.of()));
             }
             HttpHeaders headers = request.requestHeaders();
@@ -255,7 +257,7 @@ final class RequestHandler {
 
         private String methodTag() {
             String method = request.method().name();
-            return method.equals("GET") || method.equals("POST") || method.equals("HEAD") ? method : "other";
+            return KNOWN_METHODS.contains(method) ? method : "other";
         }
     }
 

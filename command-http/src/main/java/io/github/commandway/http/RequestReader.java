@@ -133,7 +133,7 @@ final class RequestReader {
             case TIME -> readTime(parser, field);
             case OBJECT -> readObject(parser, text, field);
             case ANY -> readAny(parser, text);
-            case LIMIT, SEQUENCE -> throw new IllegalStateException(field.kind() + " is only for queries");
+            case LIMIT, SHORT_LIMIT, SEQUENCE -> throw new IllegalStateException(field.kind() + " is only for queries");
         };
     }
 
@@ -267,6 +267,7 @@ final class RequestReader {
             case TEXT, AGENT_ID -> field.acceptsText(text) ? text : null;
             case FLAG -> (text.equals("true") || text.equals("false")) ? Boolean.valueOf(text) : null;
             case LIMIT -> parseNumber(text, 1, 1_000);
+            case SHORT_LIMIT -> parseNumber(text, 1, 200);
             case SEQUENCE -> parseNumber(text, 0, Long.MAX_VALUE);
             case TIME -> parseTime(text);
             case AGENT_IDS, TIMEOUT, TTL, ANY, REFERENCE, PRIORITY, RETRIES, OBJECT ->

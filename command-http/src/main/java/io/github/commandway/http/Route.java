@@ -46,6 +46,14 @@ record Route(
         return new Builder("POST", path, summary);
     }
 
+    static Builder patch(String path, String summary) {
+        return new Builder("PATCH", path, summary);
+    }
+
+    static Builder delete(String path, String summary) {
+        return new Builder("DELETE", path, summary);
+    }
+
     /** Builds a {@link Route}; {@link #handledBy} ends it. */
     static final class Builder {
         private final String method;

@@ -50,6 +50,27 @@ final class Schemas {
             Map.entry(
                     "Broadcast",
                     "success:boolean msg_id:string total:integer success_count:integer failed_count:integer errors:string[]"),
+            Map.entry(
+                    "Session",
+                    "id:string user_id:string scope_type:string scope_id:string status:string version:integer round_sequence:integer"
+                            + " created_at:date-time updated_at:date-time"),
+            Map.entry("SessionAnswer", "code:integer msg:string data:Session"),
+            Map.entry("Sessions", "sessions:Session[] next_after:string"),
+            Map.entry("SessionsAnswer", "code:integer msg:string data:Sessions"),
+            Map.entry("Accepted", "accepted:boolean command_id:string existing:boolean command:any"),
+            Map.entry("CommandAccepted", "code:integer msg:string data:Accepted"),
+            Map.entry(
+                    "SessionCommand",
+                    "command_id:string type:string status:string submitted_at:date-time correlation_id:string ended_at:date-time"
+                            + " error:string result:any"),
+            Map.entry("SessionCommandAnswer", "code:integer msg:string data:SessionCommand"),
+            Map.entry("PendingCommand", "command_id:string command_type:string status:string submitted_at:date-time"),
+            Map.entry("PendingCommandAnswer", "code:integer msg:string data:PendingCommand"),
+            Map.entry(
+                    "Round",
+                    "session_id:string round_path:string role:string input:any output:any correlation_id:string created_at:date-time"),
+            Map.entry("Rounds", "rounds:Round[] next_after:string"),
+            Map.entry("RoundsAnswer", "code:integer msg:string data:Rounds"),
             Map.entry("Health", "status:string time:date-time"),
             Map.entry("Ready", "status:string time:date-time checks:any"),
             Map.entry("OpenApi", "openapi:string info:any servers:any paths:any components:any security:any"),

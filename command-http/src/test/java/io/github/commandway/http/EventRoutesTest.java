@@ -94,12 +94,12 @@ class EventRoutesTest {
     void sendsACommentWhenNothingHappensForFifteenSeconds() {
         String id = server.submit("client-001", "hang");
         Stream stream = new Stream(events(id).header("Last-Event-ID", "3"));
-        await().until(() -> server.time.waiting(EventRoutes.KEEP_ALIVE) == 1);
+        await().until(() -> server.time.waiting(Ends.KEEP_ALIVE) == 1);
 
-        server.time.advance(EventRoutes.KEEP_ALIVE);
+        server.time.advance(Ends.KEEP_ALIVE);
 
         await().untilAsserted(() -> assertThat(stream.lines).contains(": keep-alive"));
-        await().until(() -> server.time.waiting(EventRoutes.KEEP_ALIVE) == 1);
+        await().until(() -> server.time.waiting(Ends.KEEP_ALIVE) == 1);
         server.running(id).complete("1");
         stream.ended.join();
         assertThat(stream.types()).containsExactly("completed");
