@@ -272,7 +272,7 @@ public final class Database implements AutoCloseable {
     }
 
     /**
-     * Has {@code action} called once the current transaction is committed, in a thread of the database; not if it is not. To be called from a work of {@link #write} only, or
+     * Has {@code action} called once the current transaction is committed, in a thread of the database and before the futures complete; not if it is not. To be called from a work of {@link #write} only, or
      * from what that calls.
      */
     public void afterCommit(Runnable action) {
@@ -514,8 +514,8 @@ public final class Database implements AutoCloseable {
         List<Runnable> actions = List.copyOf(afterCommit);
         afterCommit.clear();
         completions.execute(() -> {
-            done.forEach(Entry::complete);
             actions.forEach(Database::call);
+            done.forEach(Entry::complete);
         });
     }
 

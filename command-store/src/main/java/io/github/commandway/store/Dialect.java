@@ -48,6 +48,21 @@ interface Dialect extends AutoCloseable {
     @Override
     void close();
 
+    /** An expression for the database's own time, in milliseconds. */
+    String now();
+
+    /** What is put behind a select that takes rows which others may be about to take. */
+    String skipLocked();
+
+    /** What is put behind a select of one row that must not change until the transaction ends. */
+    String forUpdate();
+
+    /** A connection beside those of the writer and the readers. */
+    Connection open() throws SQLException;
+
+    /** What stands before the name of a table in a statement on a connection that is not ours. */
+    String schemaPrefix();
+
     /** Runs one statement without a result that anybody looks at. */
     static void execute(Connection connection, String sql) throws SQLException {
         try (Statement statement = connection.createStatement()) {

@@ -43,7 +43,6 @@ final class PostgresDialect implements Dialect {
         connections.setConnectTimeout(SECONDS_TO_CONNECT);
         connections.setSocketTimeout(SECONDS_FOR_AN_ANSWER);
         connections.setTcpKeepAlive(true);
-        connections.setReWriteBatchedInserts(true);
     }
 
     @Override
@@ -92,8 +91,28 @@ final class PostgresDialect implements Dialect {
         }
     }
 
-    /** A connection of its own, for the writer or the listener. */
-    Connection open() throws SQLException {
+    @Override
+    public String now() {
+        return "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+    }
+
+    @Override
+    public String skipLocked() {
+        return " for update skip locked";
+    }
+
+    @Override
+    public String forUpdate() {
+        return " for update";
+    }
+
+    @Override
+    public String schemaPrefix() {
+        return schema + ".";
+    }
+
+    @Override
+    public Connection open() throws SQLException {
         return connections.getConnection();
     }
 

@@ -178,6 +178,32 @@ final class SqliteDialect implements Dialect {
     }
 
     @Override
+    public String now() {
+        return "cast(unixepoch('subsec') * 1000 as integer)";
+    }
+
+    /** Nothing: there is one who writes. */
+    @Override
+    public String skipLocked() {
+        return "";
+    }
+
+    @Override
+    public String forUpdate() {
+        return "";
+    }
+
+    @Override
+    public String schemaPrefix() {
+        return "";
+    }
+
+    @Override
+    public Connection open() throws SQLException {
+        return openWriter();
+    }
+
+    @Override
     public Connection openWriter() throws SQLException {
         return source(false).getConnection();
     }

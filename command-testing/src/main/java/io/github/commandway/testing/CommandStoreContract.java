@@ -59,7 +59,7 @@ public abstract class CommandStoreContract {
     private static final int THREADS = 4;
 
     private final ManualTime time = new ManualTime();
-    private final Map<RecordId, Long> tags = new ConcurrentHashMap<>();
+    private final Map<RecordId, CompletableFuture<Long>> tags = new ConcurrentHashMap<>();
     private @Nullable CommandManager manager;
 
     /** For those who extend it. */
@@ -72,14 +72,22 @@ public abstract class CommandStoreContract {
      */
     protected abstract CommandStore createStore(Clock clock) throws Exception;
 
+    /**
+     * Called after each test when its stores are closed.
+     *
+     * @throws Exception if something is left that should not be; the test then fails
+     */
+    protected void afterStoreIsClosed() throws Exception {}
+
     @BeforeEach
     void startManager() throws Exception {
         manager = newManager(IdGenerator.uuidV7(time.clock(), new AtomicLong()::incrementAndGet));
     }
 
     @AfterEach
-    void closeManager() {
+    void closeManager() throws Exception {
         manager().close();
+        afterStoreIsClosed();
     }
 
     private CommandManager newManager(IdGenerator ids) throws Exception {
@@ -88,7 +96,8 @@ public abstract class CommandStoreContract {
             registry.register(
                     "contract",
                     id,
-                    (context, command, tag, receiver) -> tags.put(((RecordedCommand) command).id(), tag));
+                    (context, command, tag, receiver) ->
+                            handedOver(((RecordedCommand) command).id()).complete(tag));
         }
         registry.register("contract", CommandIds.QUEUE_EXECUTE, new LeftWaiting());
         return CommandManager.builder(registry)
@@ -359,6 +368,7 @@ public abstract class CommandStoreContract {
             List<RecordId> ids =
                     inThreads(thread -> await(manager().submit(request)).id());
             assertThat(ids).as("round %d", round).hasSize(THREADS).containsOnly(ids.get(0));
+            tag(ids.get(0));
         }
         assertThat(manager().stats().records()).isEqualTo(50);
         assertThat(manager().stats().open()).isEqualTo(50);
@@ -395,12 +405,12 @@ public abstract class CommandStoreContract {
         return await(manager().find(id)).orElseThrow();
     }
 
-    private long tag(RecordId id) {
-        Long tag = tags.get(id);
-        if (tag == null) {
-            throw new IllegalStateException(id + " was not handed to its handler");
-        }
-        return tag;
+    private CompletableFuture<Long> handedOver(RecordId id) {
+        return tags.computeIfAbsent(id, none -> new CompletableFuture<>());
+    }
+
+    private long tag(RecordId id) throws Exception {
+        return await(handedOver(id));
     }
 
     private void complete(RecordId id, byte @Nullable [] result) throws Exception {
