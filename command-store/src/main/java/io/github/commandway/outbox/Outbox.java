@@ -47,7 +47,7 @@ public final class Outbox {
      * Writes entries in a transaction and leaves it to the caller to commit; relays learn of that at once. On PostgreSQL any connection to the same database will do,
      * with or without automatic commit; on SQLite it is one that {@link Database#write} gave, in its thread.
      *
-     * @throws SQLException if the database refuses one: its payload is not JSON, or its id was used before. On PostgreSQL that spoils the
+     * @throws SQLException if the database refuses one: its payload is not JSON. On PostgreSQL that spoils the
      *     transaction
      */
     public void append(Connection connection, OutboxEntry... entries) throws SQLException {

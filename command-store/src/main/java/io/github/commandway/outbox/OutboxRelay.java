@@ -47,6 +47,9 @@ import org.slf4j.LoggerFactory;
 public final class OutboxRelay implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OutboxRelay.class);
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long AWAKE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final long BUSY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
     private static final long UNSETTLED_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
     private final Database database;
@@ -88,6 +91,8 @@ public final class OutboxRelay implements AutoCloseable {
     private boolean known;
     private long nextRenewal;
     private long nextPoll;
+    private long lastFound;
+    private long awakeUntil;
     private long nextDueMillis = Long.MAX_VALUE;
 
     private OutboxRelay(Builder builder) {
@@ -111,6 +116,8 @@ public final class OutboxRelay implements AutoCloseable {
         leaseEnd = now;
         nextRenewal = now;
         nextPoll = now + pollNanos;
+        lastFound = now - BUSY_NANOS;
+        awakeUntil = now;
         listening = builder.outbox.listen(this::wake);
         thread = new Thread(this::run, "outbox-relay");
         thread.setDaemon(true);
@@ -291,7 +298,7 @@ public final class OutboxRelay implements AutoCloseable {
         now = ticker.getAsLong();
         if (now - nextPoll >= 0) {
             lookForNew = true;
-            nextPoll = now + pollNanos;
+            nextPoll = now + pause(now);
         }
         if (clock.millis() >= nextDueMillis) {
             lookForNew = true;
@@ -405,18 +412,19 @@ public final class OutboxRelay implements AutoCloseable {
         if (arrived.isEmpty() && broken.isEmpty()) {
             return;
         }
-        List<UUID> ids = new ArrayList<>(arrived.size());
-        List<UUID> recovered = new ArrayList<>();
+        Map<String, List<Long>> done = new HashMap<>();
+        List<Long> recovered = new ArrayList<>();
         for (Delivery delivery : arrived) {
-            ids.add(delivery.entry.id());
+            done.computeIfAbsent(delivery.entry.topic(), topic -> new ArrayList<>())
+                    .add(delivery.sequence);
             if (delivery.attempts > 0) {
-                recovered.add(delivery.entry.id());
+                recovered.add(delivery.sequence);
             }
         }
         List<Failure> lasting = broken.stream().map(this::judge).toList();
         try {
             join(database.write(connection -> {
-                tables.delete(connection, ids);
+                tables.delete(connection, done);
                 tables.clearFailures(connection, recovered);
                 tables.fail(connection, lasting);
                 return true;
@@ -468,7 +476,7 @@ public final class OutboxRelay implements AutoCloseable {
                 .addKeyValue("attempts", attempts)
                 .addKeyValue("error", failure.error)
                 .log(last ? "An outbox entry is a dead letter" : "An outbox entry was not delivered");
-        return new Failure(delivery.entry.id(), attempts, next, last, failure.error, now);
+        return new Failure(delivery.entry.topic(), delivery.sequence, attempts, next, last, failure.error, now);
     }
 
     /** Fetches what may be delivered and has room. */
@@ -516,7 +524,10 @@ public final class OutboxRelay implements AutoCloseable {
                 return rows;
             }));
             if (all) {
-                nextPoll = begun + pollNanos;
+                nextPoll = begun + pause(begun);
+                if (found.values().stream().anyMatch(rows -> !rows.isEmpty())) {
+                    stayAwake(begun);
+                }
                 OptionalLong due = join(database.read(connection -> tables.nextDue(connection, now)));
                 nextDueMillis = due.orElse(Long.MAX_VALUE);
             }
@@ -531,6 +542,29 @@ public final class OutboxRelay implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Where one entry follows the other, spares those who append the announcement for a while. */
+    private void stayAwake(long now) {
+        boolean busy = now - lastFound < BUSY_NANOS;
+        lastFound = now;
+        if (!busy || !database.isShared() || awakeUntil - now > AWAKE_NANOS / 2) {
+            return;
+        }
+        UUID self = identity;
+        join(database.write(connection -> {
+            tables.stayAwake(connection, self, TimeUnit.NANOSECONDS.toMillis(AWAKE_NANOS));
+            return true;
+        }));
+        awakeUntil = ticker.getAsLong() + AWAKE_NANOS;
+    }
+
+    /**
+     * When to look again without being told: soon while it has promised to, and after that with ever longer pauses, so that what was not announced and
+     * is committed late is seen after not much more than the time that its transaction took.
+     */
+    private long pause(long now) {
+        return database.isShared() ? Math.min(pollNanos, Math.max(LOOK_NANOS, now - awakeUntil)) : pollNanos;
     }
 
     private void forgetIdleTopics() {

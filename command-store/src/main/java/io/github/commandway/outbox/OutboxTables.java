@@ -8,6 +8,7 @@ import java.sql.Types;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,7 +63,8 @@ final class OutboxTables {
     record Row(long sequence, OutboxEntry entry, int part, int attempts) {}
 
     /** What a try that failed leaves behind; parked if it was the last one. */
-    record Failure(UUID id, int attempts, Instant notBefore, boolean parked, String error, Instant at) {}
+    record Failure(
+            String topic, long sequence, int attempts, Instant notBefore, boolean parked, String error, Instant at) {}
 
     /** How much is left to do. */
     record Backlog(long waiting, long deadLetters, @Nullable Instant oldest) {}
@@ -96,12 +98,17 @@ final class OutboxTables {
         }
     }
 
-    /** All rows and their announcement in one round trip. */
+    /**
+     * All rows and their announcement in one round trip. PostgreSQL lets only one transaction at a time commit an announcement, flush included, so there is
+     * none while all relays look anyway.
+     */
     private void appendAsArrays(Connection connection, List<OutboxEntry> entries) throws SQLException {
         String insert = "with appended as (insert into " + outbox
                 + " (id, topic, aggregatetype, aggregateid, type, payload, headers, created_at)"
                 + " select * from unnest(?::uuid[], ?::text[], ?::text[], ?::text[], ?::text[], ?::json[], ?::json[],"
-                + " ?::bigint[])) select pg_notify(?, '')";
+                + " ?::bigint[])) select pg_notify(?, '') where exists (select 1 from " + relays
+                + " where awake_until <= " + now
+                + ")";
         try (PreparedStatement statement = connection.prepareStatement(insert)) {
             setArray(statement, 1, "uuid", entries, OutboxEntry::id);
             setArray(statement, 2, "text", entries, OutboxEntry::topic);
@@ -181,25 +188,25 @@ final class OutboxTables {
         }
     }
 
-    /** Forgets entries that have arrived. */
-    void delete(Connection connection, Collection<UUID> ids) throws SQLException {
-        if (ids.isEmpty()) {
-            return;
-        }
-        try (PreparedStatement statement =
-                connection.prepareStatement("delete from " + outbox + " where id" + isIn())) {
-            setIds(statement, 1, ids);
-            statement.executeUpdate();
+    /** Forgets entries that have arrived, by topic. */
+    void delete(Connection connection, Map<String, List<Long>> sequences) throws SQLException {
+        String delete = "delete from " + outbox + " where topic = ? and seq" + isIn();
+        for (Map.Entry<String, List<Long>> each : sequences.entrySet()) {
+            try (PreparedStatement statement = connection.prepareStatement(delete)) {
+                statement.setString(1, each.getKey());
+                setLongs(statement, 2, each.getValue());
+                statement.executeUpdate();
+            }
         }
     }
 
     /** Forgets that these entries failed earlier. */
-    void clearFailures(Connection connection, Collection<UUID> ids) throws SQLException {
-        if (ids.isEmpty()) {
+    void clearFailures(Connection connection, Collection<Long> sequences) throws SQLException {
+        if (sequences.isEmpty()) {
             return;
         }
-        try (PreparedStatement statement = connection.prepareStatement("delete from " + keys + " where id" + isIn())) {
-            setIds(statement, 1, ids);
+        try (PreparedStatement statement = connection.prepareStatement("delete from " + keys + " where seq" + isIn())) {
+            setLongs(statement, 1, sequences);
             statement.executeUpdate();
         }
     }
@@ -211,7 +218,7 @@ final class OutboxTables {
         }
         String insert = "insert into " + keys
                 + " (topic, aggregateid, seq, id, attempts, not_before, parked, error, failed_at)"
-                + " select topic, aggregateid, seq, id, ?, ?, ?, ?, ? from " + outbox + " where id = ?"
+                + " select topic, aggregateid, seq, id, ?, ?, ?, ?, ? from " + outbox + " where topic = ? and seq = ?"
                 + " on conflict (topic, aggregateid) do update set seq = excluded.seq, id = excluded.id,"
                 + " attempts = excluded.attempts, not_before = excluded.not_before, parked = excluded.parked,"
                 + " error = excluded.error, failed_at = excluded.failed_at where not cw_outbox_key.parked";
@@ -223,7 +230,8 @@ final class OutboxTables {
                 String error = failure.error().replace("\0", "");
                 statement.setString(4, error.substring(0, Math.min(error.length(), MAX_ERROR)));
                 statement.setLong(5, failure.at().toEpochMilli());
-                setId(statement, 6, failure.id());
+                statement.setString(6, failure.topic());
+                statement.setLong(7, failure.sequence());
                 statement.addBatch();
             }
             statement.executeBatch();
@@ -276,21 +284,31 @@ final class OutboxTables {
     }
 
     boolean discard(Connection connection, UUID id) throws SQLException {
-        String delete = "delete from " + keys + " where parked and id = ?";
-        try (PreparedStatement statement = connection.prepareStatement(delete)) {
+        String select = "select topic, seq from " + keys + " where parked and id = ?";
+        Map<String, List<Long>> found = new HashMap<>();
+        try (PreparedStatement statement = connection.prepareStatement(select)) {
             setId(statement, 1, id);
-            if (statement.executeUpdate() == 0) {
-                return false;
+            try (ResultSet rows = statement.executeQuery()) {
+                while (rows.next()) {
+                    found.computeIfAbsent(rows.getString(1), topic -> new ArrayList<>())
+                            .add(rows.getLong(2));
+                }
             }
         }
-        delete(connection, List.of(id));
+        if (found.isEmpty()) {
+            return false;
+        }
+        for (List<Long> sequences : found.values()) {
+            clearFailures(connection, sequences);
+        }
+        delete(connection, found);
         announce(connection);
         return true;
     }
 
     /** Deletes entries for which another tool than the relay looks. */
     int purge(Connection connection, Instant before, int limit) throws SQLException {
-        String delete = "delete from " + outbox + " where id in (select id from " + outbox
+        String delete = "delete from " + outbox + " where (topic, seq) in (select topic, seq from " + outbox
                 + " where created_at < ? order by topic, seq limit ?)";
         try (PreparedStatement statement = connection.prepareStatement(delete)) {
             statement.setLong(1, before.toEpochMilli());
@@ -358,6 +376,16 @@ final class OutboxTables {
         try (PreparedStatement statement = connection.prepareStatement(insert)) {
             setId(statement, 1, relay);
             statement.setLong(2, leaseMillis);
+            statement.executeUpdate();
+        }
+    }
+
+    /** Says that a relay will look for new entries by itself for a while. */
+    void stayAwake(Connection connection, UUID relay, long millis) throws SQLException {
+        String update = "update " + relays + " set awake_until = " + now + " + ? where id = ?";
+        try (PreparedStatement statement = connection.prepareStatement(update)) {
+            statement.setLong(1, millis);
+            setId(statement, 2, relay);
             statement.executeUpdate();
         }
     }
@@ -466,16 +494,6 @@ final class OutboxTables {
             statement.setArray(index, statement.getConnection().createArrayOf("bigint", values.toArray()));
         } else {
             statement.setString(index, values.toString());
-        }
-    }
-
-    private void setIds(PreparedStatement statement, int index, Collection<UUID> ids) throws SQLException {
-        if (postgres) {
-            statement.setArray(index, statement.getConnection().createArrayOf("uuid", ids.toArray()));
-        } else {
-            statement.setString(
-                    index,
-                    MAPPER.writeValueAsString(ids.stream().map(UUID::toString).toList()));
         }
     }
 

@@ -85,13 +85,10 @@ abstract class OutboxRelayContract {
     }
 
     @Test
-    void refusesAPayloadThatIsNotJsonAndAnIdThatWasUsed() {
-        OutboxEntry entry = entry("a", 1);
-        append(entry);
-        assertThatThrownBy(() -> append(entry)).hasRootCauseInstanceOf(SQLException.class);
+    void refusesAPayloadThatIsNotJson() {
         assertThatThrownBy(() -> append(OutboxEntry.of(UUID.randomUUID(), TOPIC, "a", "t", "{\"half", NOW)))
                 .hasRootCauseInstanceOf(SQLException.class);
-        assertThat(left()).isEqualTo(1);
+        assertThat(left()).isZero();
     }
 
     @Test

@@ -2,7 +2,7 @@
 -- is in cw_outbox_key. The columns are those of the PostgreSQL table.
 create table cw_outbox (
     seq           integer primary key autoincrement,
-    id            text    not null unique,
+    id            text    not null,
     topic         text    not null,
     aggregatetype text    not null,
     aggregateid   text    not null,
@@ -18,7 +18,7 @@ create table cw_outbox_key (
     topic       text    not null,
     aggregateid text    not null,
     seq         integer not null,                  -- the entry that failed
-    id          text    not null unique,           -- its id
+    id          text    not null,                  -- its id
     attempts    integer not null,
     not_before  integer not null,                  -- milliseconds since 1970
     parked      integer not null,
@@ -26,13 +26,15 @@ create table cw_outbox_key (
     failed_at   integer not null,
     primary key (topic, aggregateid)
 ) strict, without rowid;
-create index cw_outbox_key_parked on cw_outbox_key (seq) where parked;
+create index cw_outbox_key_id on cw_outbox_key (id);
+create index cw_outbox_key_seq on cw_outbox_key (seq);
 create index cw_outbox_key_due on cw_outbox_key (not_before) where not parked;
 
 -- Relays that are alive, and which of them looks after the outbox. One process has the file, so there is one part.
 create table cw_outbox_relay (
     id          text    primary key,
-    lease_until integer not null                   -- milliseconds since 1970
+    lease_until integer not null,                  -- milliseconds since 1970
+    awake_until integer not null default 0         -- until then it looks without being told
 ) strict;
 create table cw_outbox_partition (
     part  integer primary key,
