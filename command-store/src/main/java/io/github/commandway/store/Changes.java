@@ -17,10 +17,12 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -103,27 +105,48 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             List<Database.Outcome<Written>> outcomes,
             Map<String, QueueCount> queues)
             throws SQLException {
-        PreparedStatement insert = statements.get(connection, CommandRow.insertInto(""));
         List<Integer> positions = new ArrayList<>();
+        List<Create> creates = new ArrayList<>();
         for (int i = 0; i < changes.size(); i++) {
             if (changes.get(i) instanceof Create create) {
-                create.bind(insert, me);
-                insert.addBatch();
                 positions.add(i);
+                creates.add(create);
             }
         }
-        if (positions.isEmpty()) {
+        if (creates.isEmpty()) {
             return;
         }
-        int[] inserted = insert.executeBatch();
-        for (int i = 0; i < inserted.length; i++) {
-            Create create = (Create) changes.get(positions.get(i));
-            Creation creation = inserted[i] == 1 ? Creation.created() : createOrFind(connection, create);
+        Set<Long> inserted = insert(connection, creates);
+        for (int i = 0; i < creates.size(); i++) {
+            Create create = creates.get(i);
+            Creation creation = inserted.contains(create.tag) ? Creation.created() : createOrFind(connection, create);
             outcomes.set(positions.get(i), new Database.Outcome<>(new Written(true, creation)));
             if (creation.existing().isEmpty()) {
                 created(connection, create, queues);
             }
         }
+    }
+
+    /** Returns the tags of those that nothing stood in the way of. */
+    private Set<Long> insert(Connection connection, List<Create> creates) throws SQLException {
+        if (database.isShared()) {
+            List<@Nullable Object[]> rows = new ArrayList<>(creates.size());
+            creates.forEach(create -> rows.add(create.values(me)));
+            return CommandRow.insertAll(connection, statements, rows, database::transactionIs);
+        }
+        PreparedStatement insert = statements.get(connection, CommandRow.insertInto(""));
+        for (Create create : creates) {
+            CommandRow.bind(insert, create.values(me));
+            insert.addBatch();
+        }
+        int[] counts = insert.executeBatch();
+        Set<Long> tags = new HashSet<>();
+        for (int i = 0; i < counts.length; i++) {
+            if (counts[i] == 1) {
+                tags.add(creates.get(i).tag);
+            }
+        }
+        return tags;
     }
 
     private void created(Connection connection, Create create, Map<String, QueueCount> queues) throws SQLException {
@@ -147,7 +170,7 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
                 return found;
             }
             PreparedStatement insert = statements.get(connection, CommandRow.insertInto(""));
-            create.bind(insert, me);
+            CommandRow.bind(insert, create.values(me));
             if (insert.executeUpdate() == 1) {
                 return Creation.created();
             }
@@ -472,8 +495,8 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             long createdAtMillis,
             long tag,
             @Nullable JdbcCompanion companion) implements Change {
-        void bind(PreparedStatement insert, long me) throws SQLException {
-            CommandRow.bind(insert, command.id(), command.request(), createdAtMillis, me, tag);
+        @Nullable Object[] values(long me) {
+            return CommandRow.values(command.id(), command.request(), createdAtMillis, me, tag);
         }
     }
 

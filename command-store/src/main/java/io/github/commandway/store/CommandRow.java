@@ -8,6 +8,7 @@ import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.manager.Target;
+import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -15,7 +16,11 @@ import java.sql.Types;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A row of cw_command as it was read. */
@@ -31,7 +36,7 @@ record CommandRow(
     static final int READY = 1;
     static final int DELAYED = 2;
 
-    /** In the order in which {@link #read} and {@link #bind} take them. */
+    /** In the order in which {@link #read} and {@link #values} have them. */
     private static final String REQUEST_COLUMNS =
             "id, target, type, payload, timeout_nanos, ttl_nanos, principal, idempotency_key, trace_parent, priority, order_key,"
                     + " exclusive_key, reference, requested_not_before, retry_max_attempts, retry_initial_nanos, retry_max_nanos,"
@@ -41,61 +46,101 @@ record CommandRow(
             + ", seq, status, reason, message, result, attempt, not_before, waiting, sent_at, started_at, ended_at, cancel_requested,"
             + " last_sequence, sent_sequence, started_sequence, gap_sequence";
 
-    private static final String INSERT = "cw_command (" + REQUEST_COLUMNS
-            + ", queue, status, attempt, not_before, waiting, expires_at, cancel_requested, last_sequence, sent_sequence, started_sequence, owner)"
-            + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 1, ?, ?, ?, false, 1, 0, 0, ?)"
-            + " on conflict do nothing";
+    private static final String INSERTED_COLUMNS = "cw_command (" + REQUEST_COLUMNS
+            + ", queue, not_before, waiting, expires_at, owner, status, attempt, cancel_requested, last_sequence, sent_sequence, started_sequence)";
 
-    /** The statement whose parameters {@link #bind} sets. */
+    private static final String AT_FIRST = ", 'pending', 1, false, 1, 0, 0";
+
+    /** Of the values of {@link #values}, in PostgreSQL. */
+    private static final List<String> TYPES = List.of(
+            "text", "text", "text", "bytea", "int8", "int8", "text", "text", "text", "int4", "text", "text", "text",
+            "int8", "int4", "int8", "int8", "float8", "int8", "int8", "int8", "text", "int8", "int2", "int8", "int8");
+
+    private static final String INSERT_ALL =
+            "insert into " + INSERTED_COLUMNS + " select *" + AT_FIRST + " from unnest("
+                    + TYPES.stream().map(type -> "?::" + type + "[]").collect(Collectors.joining(", "))
+                    + ") on conflict do nothing returning tag, pg_current_xact_id()::text";
+
+    /** The statement that {@link #values} are the parameters of. */
     static String insertInto(String schemaPrefix) {
-        return "insert into " + schemaPrefix + INSERT;
+        return "insert into " + schemaPrefix + INSERTED_COLUMNS + " values (" + "?, ".repeat(TYPES.size() - 1) + "?"
+                + AT_FIRST + ") on conflict do nothing";
     }
 
-    /** Sets the parameters for a new row. */
-    static void bind(
-            PreparedStatement insert, RecordId id, CommandRequest request, long createdAtMillis, long origin, long tag)
-            throws SQLException {
-        int i = 0;
+    /** What a new row says. */
+    static @Nullable Object[] values(RecordId id, CommandRequest request, long createdAtMillis, long origin, long tag) {
         RetryPolicy retry = request.retry();
         boolean isInQueue = request.target() instanceof Target.Queue;
         Instant notBefore = request.notBefore();
-        insert.setString(++i, id.toString());
-        insert.setString(++i, request.target().toString());
-        insert.setString(++i, request.type());
-        insert.setBytes(++i, request.payload());
-        insert.setLong(++i, request.timeout().toNanos());
-        insert.setLong(++i, request.ttl().toNanos());
-        insert.setString(++i, request.principal());
-        insert.setString(++i, request.idempotencyKey());
-        insert.setString(++i, request.traceParent());
-        insert.setInt(++i, request.priority());
-        insert.setString(++i, request.orderKey());
-        insert.setString(++i, request.exclusiveKey());
-        insert.setString(++i, request.reference());
-        setMillis(insert, ++i, notBefore);
-        if (retry == null) {
-            insert.setNull(++i, Types.INTEGER);
-            insert.setNull(++i, Types.BIGINT);
-            insert.setNull(++i, Types.BIGINT);
-            insert.setNull(++i, Types.DOUBLE);
-        } else {
-            insert.setInt(++i, retry.maxAttempts());
-            insert.setLong(++i, retry.initialDelay().toNanos());
-            insert.setLong(++i, retry.maxDelay().toNanos());
-            insert.setDouble(++i, retry.jitter());
+        return new @Nullable Object[] {
+            id.toString(),
+            request.target().toString(),
+            request.type(),
+            request.payload(),
+            request.timeout().toNanos(),
+            request.ttl().toNanos(),
+            request.principal(),
+            request.idempotencyKey(),
+            request.traceParent(),
+            request.priority(),
+            request.orderKey(),
+            request.exclusiveKey(),
+            request.reference(),
+            millis(notBefore),
+            retry == null ? null : retry.maxAttempts(),
+            retry == null ? null : retry.initialDelay().toNanos(),
+            retry == null ? null : retry.maxDelay().toNanos(),
+            retry == null ? null : retry.jitter(),
+            createdAtMillis,
+            origin,
+            tag,
+            queueOf(request),
+            millis(notBefore),
+            !isInQueue ? NOT_WAITING : notBefore == null ? READY : DELAYED,
+            expiresAt(request, createdAtMillis, notBefore),
+            isInQueue ? null : origin
+        };
+    }
+
+    private static @Nullable Long millis(@Nullable Instant instant) {
+        return instant == null ? null : instant.toEpochMilli();
+    }
+
+    /** Sets the parameters of a statement. */
+    static void bind(PreparedStatement statement, @Nullable Object[] values) throws SQLException {
+        for (int i = 0; i < values.length; i++) {
+            statement.setObject(i + 1, values[i]);
         }
-        insert.setLong(++i, createdAtMillis);
-        insert.setLong(++i, origin);
-        insert.setLong(++i, tag);
-        insert.setString(++i, queueOf(request));
-        setMillis(insert, ++i, notBefore);
-        insert.setInt(++i, !isInQueue ? NOT_WAITING : notBefore == null ? READY : DELAYED);
-        insert.setLong(++i, expiresAt(request, createdAtMillis, notBefore));
-        if (isInQueue) {
-            insert.setNull(++i, Types.BIGINT);
-        } else {
-            insert.setLong(++i, origin);
+    }
+
+    /**
+     * Inserts all rows with one statement, in PostgreSQL.
+     *
+     * @param transaction is given the id of the current transaction, if there is a row
+     * @return the tags of those that were inserted; the others are in the way of one that is there
+     */
+    static Set<Long> insertAll(
+            Connection connection, Statements statements, List<@Nullable Object[]> rows, Consumer<String> transaction)
+            throws SQLException {
+        PreparedStatement insert = statements.get(connection, INSERT_ALL);
+        for (int column = 0; column < TYPES.size(); column++) {
+            String type = TYPES.get(column);
+            @Nullable Object[] values = type.equals("bytea") ? new byte[rows.size()][] : new @Nullable Object[rows.size()];
+            for (int row = 0; row < values.length; row++) {
+                values[row] = rows.get(row)[column];
+            }
+            insert.setArray(column + 1, connection.createArrayOf(type, values));
         }
+        Set<Long> tags = new HashSet<>();
+        try (ResultSet inserted = insert.executeQuery()) {
+            while (inserted.next()) {
+                if (tags.isEmpty()) {
+                    transaction.accept(inserted.getString(2));
+                }
+                tags.add(inserted.getLong(1));
+            }
+        }
+        return tags;
     }
 
     static @Nullable String queueOf(CommandRequest request) {

@@ -76,6 +76,7 @@ public final class Database implements AutoCloseable {
     private @Nullable Connection connection;
 
     private final List<Runnable> afterCommit = new ArrayList<>();
+    private @Nullable String transaction;
 
     private Database(Dialect dialect, LongSupplier ticker) {
         this.dialect = dialect;
@@ -283,6 +284,11 @@ public final class Database implements AutoCloseable {
         afterCommit.add(action);
     }
 
+    /** Saves the writer the question for the id of the current transaction. */
+    void transactionIs(String id) {
+        transaction = id;
+    }
+
     private void writeUntilClosed() {
         List<Entry<?, ?>> batch = new ArrayList<>();
         while (takeWaiting(batch)) {
@@ -361,8 +367,9 @@ public final class Database implements AutoCloseable {
                     transaction = null;
                 }
                 expire(batch);
+                this.transaction = null;
                 run(current, batch);
-                transaction = dialect.transactionId(current);
+                transaction = this.transaction == null ? dialect.transactionId(current) : this.transaction;
                 committing = true;
                 commit(current);
                 complete(batch);
@@ -477,6 +484,7 @@ public final class Database implements AutoCloseable {
         LOG.debug("a transaction is repeated step by step, since something in it failed", first);
         Dialect.execute(current, "rollback");
         dialect.begin(current);
+        transaction = null;
         afterCommit.clear();
         for (Entry<?, ?> entry : batch) {
             int actions = afterCommit.size();

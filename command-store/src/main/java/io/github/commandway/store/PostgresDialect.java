@@ -84,6 +84,7 @@ final class PostgresDialect implements Dialect {
         try {
             // a server that was told otherwise would lose what was acknowledged
             Dialect.execute(connection, "set synchronous_commit = on");
+            connection.setAutoCommit(false);
             return connection;
         } catch (SQLException e) {
             connection.close();
@@ -130,10 +131,9 @@ final class PostgresDialect implements Dialect {
         return pool;
     }
 
+    /** Nothing to do: the driver sends it together with the first statement. */
     @Override
-    public void begin(Connection connection) throws SQLException {
-        Dialect.execute(connection, "begin");
-    }
+    public void begin(Connection connection) {}
 
     @Override
     public @Nullable String transactionId(Connection connection) throws SQLException {
@@ -151,6 +151,7 @@ final class PostgresDialect implements Dialect {
             try (ResultSet row = statement.executeQuery()) {
                 row.next();
                 String status = row.getString(1);
+                connection.rollback();
                 return "in progress".equals(status) ? null : Boolean.valueOf("committed".equals(status));
             }
         }

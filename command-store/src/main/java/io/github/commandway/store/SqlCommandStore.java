@@ -554,7 +554,7 @@ public final class SqlCommandStore implements CommandStore {
         RecordId id = ids.next();
         boolean inserted;
         try (PreparedStatement insert = hostConnection.prepareStatement(CommandRow.insertInto(prefix))) {
-            CommandRow.bind(insert, id, request, clock.millis(), 0, 0);
+            CommandRow.bind(insert, CommandRow.values(id, request, clock.millis(), 0, 0));
             inserted = insert.executeUpdate() == 1;
         }
         if (!inserted) {
