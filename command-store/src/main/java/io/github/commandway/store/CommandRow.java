@@ -175,7 +175,7 @@ record CommandRow(
                 endedAt,
                 cancelRequested,
                 lastSequence,
-                origin == me && !status.isTerminal() ? tag : 0,
+                origin == me ? tag : 0,
                 notBefore);
         return new CommandRow(record, seq, waiting, row.getLong(++i), row.getLong(++i), row.getLong(++i), origin);
     }

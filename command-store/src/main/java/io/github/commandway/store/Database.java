@@ -1,6 +1,7 @@
 package io.github.commandway.store;
 
 import java.nio.file.Path;
+import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
@@ -11,6 +12,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -75,6 +78,8 @@ public final class Database implements AutoCloseable {
     private @Nullable Connection connection;
 
     private final List<Runnable> afterCommit = new ArrayList<>();
+
+    private final Map<String, List<Runnable>> listeners = new ConcurrentHashMap<>();
 
     private Database(Dialect dialect, LongSupplier ticker) {
         this.dialect = dialect;
@@ -280,6 +285,18 @@ public final class Database implements AutoCloseable {
             throw new IllegalStateException("there is a transaction to wait for only in the writer");
         }
         afterCommit.add(action);
+    }
+
+    /** Has {@code listener} called, in a thread of the database, after each transaction in which {@link #signal} was called with this name, until the result is closed. */
+    public AutoCloseable listen(String signal, Runnable listener) {
+        List<Runnable> all = listeners.computeIfAbsent(signal, none -> new CopyOnWriteArrayList<>());
+        all.add(listener);
+        return () -> all.remove(listener);
+    }
+
+    /** Tells those in this process that {@link #listen} once the current transaction is committed. To be called where {@link #afterCommit} may be called. */
+    public void signal(String signal) {
+        afterCommit(() -> listeners.getOrDefault(signal, List.of()).forEach(Database::call));
     }
 
     private void writeUntilClosed() {
@@ -502,7 +519,13 @@ public final class Database implements AutoCloseable {
         for (Entry<?, ?> entry : entries) {
             items.add((I) entry.item);
         }
-        List<Outcome<R>> outcomes = ((Group<I, R>) entries.get(0).group).write(current, items);
+        List<Outcome<R>> outcomes;
+        try {
+            outcomes = ((Group<I, R>) entries.get(0).group).write(current, items);
+        } catch (BatchUpdateException e) {
+            // whose message is the whole statement with all that it was to write
+            throw e.getNextException() == null ? e : e.getNextException();
+        }
         for (int i = 0; i < outcomes.size(); i++) {
             ((Entry<I, R>) entries.get(i)).outcome = outcomes.get(i);
             entries.get(i).failure = null;

@@ -368,20 +368,6 @@ public abstract class QueueStoreContract {
     }
 
     @Test
-    void keepsWhatTheRequestSaysOfTheQueue() throws Exception {
-        CommandRequest request = request(builder -> builder.priority(7)
-                .notBefore(ManualTime.START.plusSeconds(3))
-                .orderKey("order")
-                .exclusiveKey("exclusive")
-                .retry(new RetryPolicy(4, Duration.ofMillis(5), Duration.ofSeconds(6), 0.25)));
-        CommandRecord found = find(await(manager().submit(request)).id());
-        assertThat(found.request().isSameAs(request)).isTrue();
-        assertThat(found.request().notBefore()).isEqualTo(request.notBefore());
-        assertThat(found.request().retry()).isEqualTo(request.retry());
-        assertThat(found.notBefore()).isEqualTo(request.notBefore());
-    }
-
-    @Test
     void listsByTypeAndByTime() throws Exception {
         RecordId early = submit(request -> request);
         time.advance(Duration.ofSeconds(1));
