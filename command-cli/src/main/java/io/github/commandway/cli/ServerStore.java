@@ -104,7 +104,7 @@ final class ServerStore implements AutoCloseable {
                     commands,
                     isPostgres
                             ? "PostgreSQL, " + settings.text(Setting.STORE_URL).replaceFirst("\\?.*", "")
-                            : "SQLite, " + file,
+                            : "SQLite, " + FILE + " in the data folder",
                     commands.lastTaskNumber().join(),
                     database,
                     callbacks);
