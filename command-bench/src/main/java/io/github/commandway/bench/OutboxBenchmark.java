@@ -14,6 +14,7 @@ import io.github.commandway.outbox.OutboxRelay;
 import io.github.commandway.store.Database;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -38,7 +39,7 @@ import javax.sql.DataSource;
 
 /**
  * The {@code outbox} benchmark: entries from transactions of a host to a listener in the same process and out of the table again, beside gruelbox
- * transaction-outbox, on one PostgreSQL that flushes every commit. Arguments: entries of a run (40,000; the other one gets a tenth), rounds (3).
+ * transaction-outbox and bare inserts, on one PostgreSQL that flushes every commit. Arguments: entries of a run (40,000; the other one gets a tenth), rounds (3).
  *
  * <p>Prints a table and, as the last line, one JSON object with every figure.
  */
@@ -76,11 +77,13 @@ public final class OutboxBenchmark {
                 .start()) {
             String url = server.getJdbcUrl("postgres", "postgres");
             try (Subject commandway = new Commandway(url);
-                    Subject gruelbox = new Gruelbox(url)) {
+                    Subject gruelbox = new Gruelbox(url);
+                    Subject bare = new Bare(url)) {
                 run(commandway, BATCH_CALLERS, BATCH, entries);
                 run(gruelbox, BATCH_CALLERS, BATCH, entries / 10);
                 for (int round = 0; round < rounds; round++) {
                     add(rates, "commandway_single", run(commandway, SINGLE_CALLERS, 1, entries / 2));
+                    add(rates, "bare_single", run(bare, SINGLE_CALLERS, 1, entries / 2));
                     add(rates, "gruelbox_single", run(gruelbox, SINGLE_CALLERS, 1, entries / 10));
                     add(rates, "commandway_batch", run(commandway, BATCH_CALLERS, BATCH, entries));
                     add(rates, "gruelbox_batch", run(gruelbox, BATCH_CALLERS, BATCH, entries / 10));
@@ -141,6 +144,7 @@ public final class OutboxBenchmark {
             figures.add(name + "_per_s", median);
         });
         figures.addRatio("ratio_single", "commandway_single_per_s", "gruelbox_single_per_s");
+        figures.addRatio("ratio_single_vs_bare", "commandway_single_per_s", "bare_single_per_s");
         figures.addRatio("ratio_batch", "commandway_batch_per_s", "gruelbox_batch_per_s");
         System.out.println(figures);
     }
@@ -200,6 +204,45 @@ public final class OutboxBenchmark {
         public void close() {
             relay.close();
             database.close();
+            connections.close();
+        }
+    }
+
+    /** Only what the host would do: an insert and a commit. Nothing is delivered. */
+    private static final class Bare implements Subject {
+        private final HikariDataSource connections;
+
+        Bare(String url) throws SQLException {
+            connections = pool(url, SINGLE_CALLERS);
+            try (Connection connection = connections.getConnection();
+                    Statement statement = connection.createStatement()) {
+                statement.execute("create table bare (seq bigint generated always as identity primary key,"
+                        + " id uuid not null, topic text not null, key text not null, payload json not null)");
+                connection.commit();
+            }
+        }
+
+        @Override
+        public void append(int count) throws SQLException {
+            try (Connection connection = connections.getConnection();
+                    PreparedStatement statement = connection.prepareStatement(
+                            "insert into bare (id, topic, key, payload) values (?, 'orders', 'key', ?::json)")) {
+                for (int i = 0; i < count; i++) {
+                    statement.setObject(1, UUID.randomUUID());
+                    statement.setString(2, PAYLOAD);
+                    statement.execute();
+                }
+                connection.commit();
+            }
+        }
+
+        @Override
+        public boolean isDone(long expected) {
+            return true;
+        }
+
+        @Override
+        public void close() {
             connections.close();
         }
     }

@@ -132,7 +132,7 @@ final class CrashServer implements AutoCloseable {
         HttpFacade http = HttpFacade.builder(manager, agents)
                 .address(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .queues(queues)
-                .tasks(TaskOptions.of(QUEUE, Clock.systemDefaultZone()))
+                .tasks(TaskOptions.of(QUEUE, Clock.systemUTC()))
                 .build()
                 .start();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {

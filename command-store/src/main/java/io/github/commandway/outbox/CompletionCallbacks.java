@@ -4,6 +4,7 @@ import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.RetryPolicy;
+import io.github.commandway.store.EndHook;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -30,7 +31,7 @@ import tools.jackson.databind.util.RawValue;
  *
  * <p>Relay the topic with {@link WebhookPublisher.Builder#confirmed} and {@link #RETRY}. Immutable, safe for use by many threads.
  */
-public final class CompletionCallbacks {
+public final class CompletionCallbacks implements EndHook {
     /** The topic of the entries. */
     public static final String TOPIC = "commandway.callback";
 
@@ -58,6 +59,7 @@ public final class CompletionCallbacks {
     }
 
     /** Appends the entry for a command that ends in the connection's transaction. */
+    @Override
     public void onEnd(Connection connection, CommandRecord record) throws SQLException {
         Instant endedAt = record.endedAt();
         if (endedAt == null) {

@@ -6,10 +6,9 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
- * Writes entries in whatever transaction they belong to; an {@link OutboxRelay} delivers them once it is committed. Safe for use by many threads.
+ * Writes entries in whatever transaction they belong to; an {@link OutboxRelay} delivers them once it is committed. Immutable, safe for use by many threads.
  *
  * <p>Entries of a key are delivered in the order of their appending as long as the transactions that append them come one after the other, as they do when
  * they change the same row. Where transactions of a key overlap, either may come first.
@@ -18,9 +17,7 @@ public final class Outbox {
     private final Database database;
     private final OutboxTables tables;
 
-    private final List<Runnable> relays = new CopyOnWriteArrayList<>();
-
-    /** The outbox of a database, which it does not close. One is enough: on SQLite a relay learns at once only of what is appended through its own. */
+    /** The outbox of a database, which it does not close. */
     public Outbox(Database database) {
         this.database = database;
         tables = new OutboxTables(database.isShared(), database.schema());
@@ -39,8 +36,7 @@ public final class Outbox {
         if (database.isShared()) {
             return new OutboxListener(database, tables.channel(), relay);
         }
-        relays.add(relay);
-        return () -> relays.remove(relay);
+        return database.listen(tables.channel(), relay);
     }
 
     /**
@@ -59,7 +55,7 @@ public final class Outbox {
         if (!entries.isEmpty()) {
             tables.append(connection, entries);
             if (!database.isShared()) {
-                database.afterCommit(() -> relays.forEach(Runnable::run));
+                database.signal(tables.channel());
             }
         }
     }

@@ -93,6 +93,7 @@ public final class OutboxRelay implements AutoCloseable {
     private long nextPoll;
     private long lastFound;
     private long awakeUntil;
+    private boolean hasPromised;
     private long nextDueMillis = Long.MAX_VALUE;
 
     private OutboxRelay(Builder builder) {
@@ -524,10 +525,10 @@ public final class OutboxRelay implements AutoCloseable {
                 return rows;
             }));
             if (all) {
-                nextPoll = begun + pause(begun);
                 if (found.values().stream().anyMatch(rows -> !rows.isEmpty())) {
                     stayAwake(begun);
                 }
+                nextPoll = begun + pause(begun);
                 OptionalLong due = join(database.read(connection -> tables.nextDue(connection, now)));
                 nextDueMillis = due.orElse(Long.MAX_VALUE);
             }
@@ -552,6 +553,7 @@ public final class OutboxRelay implements AutoCloseable {
             return;
         }
         UUID self = identity;
+        hasPromised = true;
         join(database.write(connection -> {
             tables.stayAwake(connection, self, TimeUnit.NANOSECONDS.toMillis(AWAKE_NANOS));
             return true;
@@ -564,7 +566,7 @@ public final class OutboxRelay implements AutoCloseable {
      * is committed late is seen after not much more than the time that its transaction took.
      */
     private long pause(long now) {
-        return database.isShared() ? Math.min(pollNanos, Math.max(LOOK_NANOS, now - awakeUntil)) : pollNanos;
+        return hasPromised ? Math.min(pollNanos, Math.max(LOOK_NANOS, now - awakeUntil)) : pollNanos;
     }
 
     private void forgetIdleTopics() {

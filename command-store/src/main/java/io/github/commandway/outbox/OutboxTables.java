@@ -69,7 +69,7 @@ final class OutboxTables {
     /** How much is left to do. */
     record Backlog(long waiting, long deadLetters, @Nullable Instant oldest) {}
 
-    /** The PostgreSQL channel on which appended entries are announced. */
+    /** The name under which appended entries are announced. */
     String channel() {
         return channel;
     }

@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -77,6 +79,8 @@ public final class Database implements AutoCloseable {
 
     private final List<Runnable> afterCommit = new ArrayList<>();
     private @Nullable String transaction;
+
+    private final Map<String, List<Runnable>> listeners = new ConcurrentHashMap<>();
 
     private Database(Dialect dialect, LongSupplier ticker) {
         this.dialect = dialect;
@@ -287,6 +291,18 @@ public final class Database implements AutoCloseable {
     /** Saves the writer the question for the id of the current transaction. */
     void transactionIs(String id) {
         transaction = id;
+    }
+
+    /** Has {@code listener} called, in a thread of the database, after each transaction in which {@link #signal} was called with this name, until the result is closed. */
+    public AutoCloseable listen(String signal, Runnable listener) {
+        List<Runnable> all = listeners.computeIfAbsent(signal, none -> new CopyOnWriteArrayList<>());
+        all.add(listener);
+        return () -> all.remove(listener);
+    }
+
+    /** Tells those in this process that {@link #listen} once the current transaction is committed. To be called where {@link #afterCommit} may be called. */
+    public void signal(String signal) {
+        afterCommit(() -> listeners.getOrDefault(signal, List.of()).forEach(Database::call));
     }
 
     private void writeUntilClosed() {

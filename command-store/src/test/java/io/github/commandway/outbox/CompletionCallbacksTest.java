@@ -6,11 +6,15 @@ import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
 import io.github.commandway.dispatch.Reason;
+import io.github.commandway.dispatch.Registry;
+import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.RecordId;
+import io.github.commandway.manager.Target;
 import io.github.commandway.store.Database;
+import io.github.commandway.store.SqlCommandStore;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -90,6 +94,33 @@ class CompletionCallbacksTest {
                 + "\"message\":\"ok\",\"data\":{\"ok\": 1}}";
         assertThat(bodies).hasSizeGreaterThan(1).containsOnly(body);
         assertThat(verified).containsOnly(true);
+    }
+
+    @Test
+    void theEndOfACommandIsToldWhenItIsRecorded() {
+        confirm = true;
+        Registry registry = new Registry();
+        registry.register(
+                "test",
+                300,
+                (context, command, tag, receiver) ->
+                        receiver.completeYield(tag, "[1]".getBytes(StandardCharsets.UTF_8), null));
+        try (OutboxRelay relay = relay();
+                CommandManager manager = CommandManager.builder(registry)
+                        .store(SqlCommandStore.builder(database)
+                                .endHook(callbacks)
+                                .build())
+                        .build()) {
+            RecordId id = manager.submit(CommandRequest.to(new Target.Local(300), "scan")
+                            .reference("c-2")
+                            .build())
+                    .join()
+                    .id();
+            await().until(() -> relay.stats().sent() == 1);
+            assertThat(bodies)
+                    .containsExactly("{\"cmd_id\":\"c-2\",\"task_id\":\"" + id
+                            + "\",\"cmd_type\":\"scan\",\"success\":true," + "\"message\":\"ok\",\"data\":[1]}");
+        }
     }
 
     private OutboxRelay relay() {

@@ -4,8 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.github.commandway.store.Database;
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
+import io.github.commandway.store.PostgresServer;
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
@@ -15,38 +16,25 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadLocalRandom;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 class PostgresOutboxRelayTest extends OutboxRelayContract {
-    private static EmbeddedPostgres server;
-
     private String name;
-
-    @BeforeAll
-    static void startServer() throws Exception {
-        server = EmbeddedPostgres.builder()
-                .setServerConfig("fsync", "on")
-                .setServerConfig("synchronous_commit", "on")
-                .start();
-    }
-
-    @AfterAll
-    static void stopServer() throws Exception {
-        server.close();
-    }
 
     @Override
     Database open() throws Exception {
         if (name == null) {
             name = "t" + UUID.randomUUID().toString().replace("-", "");
-            try (Connection connection = server.getPostgresDatabase().getConnection();
+            try (Connection connection = DriverManager.getConnection(PostgresServer.url());
                     var statement = connection.createStatement()) {
                 statement.execute("create database " + name);
             }
         }
-        return Database.postgres(server.getJdbcUrl("postgres", name), "postgres", "");
+        return Database.postgres(url(), "postgres", "");
+    }
+
+    private String url() {
+        return PostgresServer.url().replace("/postgres?", "/" + name + "?");
     }
 
     @Test
@@ -55,7 +43,7 @@ class PostgresOutboxRelayTest extends OutboxRelayContract {
                 .publish(TOPIC, publisher)
                 .pollInterval(Duration.ofDays(1))
                 .start());
-        try (Connection connection = server.getDatabase("postgres", name).getConnection()) {
+        try (Connection connection = DriverManager.getConnection(url())) {
             connection.setAutoCommit(false);
             outbox.append(connection, entry("a", 1));
             connection.rollback();
@@ -63,6 +51,37 @@ class PostgresOutboxRelayTest extends OutboxRelayContract {
             connection.commit();
         }
         await().untilAsserted(() -> assertThat(publisher.arrived()).containsExactly("2"));
+    }
+
+    @Test
+    void whatWasNotAnnouncedSinceTheRelayWasAwakeIsSeenWhenItIsCommittedLater() throws Exception {
+        toClose.add(OutboxRelay.of(outbox)
+                .publish(TOPIC, publisher)
+                .pollInterval(Duration.ofDays(1))
+                .start());
+        try (Connection connection = DriverManager.getConnection(url())) {
+            for (int i = 1; relaysAwake(connection) == 0; i++) {
+                int count = i;
+                append(entry("a", i));
+                await().pollInterval(Duration.ofMillis(1)).until(() -> publisher.arrivals() == count);
+            }
+            connection.setAutoCommit(false);
+            outbox.append(connection, entry("late", 0));
+            try (Connection other = DriverManager.getConnection(url())) {
+                await().until(() -> relaysAwake(other) == 0);
+            }
+            connection.commit();
+        }
+        await().untilAsserted(() -> assertThat(publisher.arrived()).endsWith("0"));
+    }
+
+    private static int relaysAwake(Connection connection) throws SQLException {
+        try (var statement = connection.createStatement();
+                var rows = statement.executeQuery("select count(*) from commandway.cw_outbox_relay"
+                        + " where awake_until > extract(epoch from clock_timestamp()) * 1000")) {
+            rows.next();
+            return rows.getInt(1);
+        }
     }
 
     @Test
@@ -141,7 +160,7 @@ class PostgresOutboxRelayTest extends OutboxRelayContract {
         append(entry("a", 1));
         await().untilAsserted(() -> assertThat(publisher.arrived()).containsExactly("1"));
         cutConnections();
-        try (Connection connection = server.getDatabase("postgres", name).getConnection()) {
+        try (Connection connection = DriverManager.getConnection(url())) {
             outbox.append(connection, entry("a", 2));
         }
         await().atMost(Duration.ofSeconds(30))
@@ -149,7 +168,7 @@ class PostgresOutboxRelayTest extends OutboxRelayContract {
     }
 
     private void cutConnections() throws SQLException {
-        try (Connection connection = server.getPostgresDatabase().getConnection();
+        try (Connection connection = DriverManager.getConnection(PostgresServer.url());
                 var statement = connection.prepareStatement(
                         "select pg_terminate_backend(pid) from pg_stat_activity where datname = ?")) {
             statement.setString(1, name);
