@@ -2,6 +2,7 @@ package io.github.commandway.cli;
 
 import io.github.commandway.manager.Target;
 import io.github.commandway.quic.Transport;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
@@ -67,6 +68,22 @@ enum Kind {
         @Override
         void check(String value) {
             oneOf(value, "queue", "sync");
+        }
+    },
+    STORE("sqlite|postgres|memory") {
+        @Override
+        void check(String value) {
+            oneOf(value, "sqlite", "postgres", "memory");
+        }
+    },
+    WEB_ADDRESS("url") {
+        @Override
+        void check(String value) {
+            URI address = URI.create(value);
+            String scheme = String.valueOf(address.getScheme());
+            if (!(scheme.equals("http") || scheme.equals("https")) || address.getHost() == null) {
+                throw new IllegalArgumentException("'" + value + "' is not an address such as https://host/path");
+            }
         }
     },
     TASK_IDS("time|number") {

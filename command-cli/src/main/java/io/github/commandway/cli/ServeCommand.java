@@ -31,12 +31,13 @@ final class ServeCommand extends SettingsCommand {
         try (ServerProcess server = ServerProcess.start(settings, data)) {
             out.println("Commandway " + Commandway.Version.number() + " server");
             out.println("  HTTP API    " + server.running().http() + described(settings, server.httpAddress()));
-            out.println("  mode        " + mode(server.queues().tasks()));
+            out.println("  mode        " + mode(ServerQueues.mode(settings)));
             for (ServerQueues.Queue queue : server.queues().all()) {
                 out.println("  queue       " + ServerQueues.described(queue));
             }
             out.println("  agents      " + server.running().agents() + " (QUIC, and TCP where UDP is blocked)");
             out.println("  data        " + data.toAbsolutePath().normalize());
+            out.println("  records     " + server.store().description());
             out.println("  a task                 curl -X POST " + withCredentials(settings, server)
                     + " -d '{\"cmd_type\": \"echo\", \"params\": {\"a\": 1}}'");
             out.println("  an agent here          commandway agent --id client-001");
@@ -50,8 +51,8 @@ final class ServeCommand extends SettingsCommand {
         return ExitCode.OK.code();
     }
 
-    private static String mode(TaskOptions tasks) {
-        return switch (tasks.mode()) {
+    private static String mode(TaskOptions.Mode mode) {
+        return switch (mode) {
             case QUEUE -> "queue: a task is answered when it is in its queue";
             case SYNC -> "sync: a task is answered with its result";
         };

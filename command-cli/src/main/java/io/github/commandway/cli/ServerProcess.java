@@ -4,7 +4,6 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.CommandMetrics;
 import io.github.commandway.http.HttpFacade;
 import io.github.commandway.manager.CommandManager;
-import io.github.commandway.manager.InMemoryCommandStore;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.identity.JoinTokens;
@@ -13,8 +12,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -22,13 +21,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A server put together from settings: agents over QUIC, commands in memory, and the HTTP API. Close it to stop it. */
+/** A server put together from settings: agents over QUIC, commands in a store, queues, and the HTTP API. Close it to stop it. */
 final class ServerProcess implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServerProcess.class);
     private static final Duration RECONNECT_WINDOW = Duration.ofSeconds(5);
     private static final Duration HTTP_GRACE = Duration.ofSeconds(2);
-    private static final int MAX_ENDED = 100_000;
-    private static final long MAX_ENDED_BYTES = 256L << 20;
 
     private final Path data;
     private final Duration grace;
@@ -36,6 +33,7 @@ final class ServerProcess implements AutoCloseable {
     private final CommandManager manager;
     private final CommandQueues queues;
     private final ServerQueues serverQueues;
+    private final ServerStore store;
     private final HttpFacade http;
     private final ScheduledExecutorService hourly;
     private @Nullable RunningServer running;
@@ -47,6 +45,7 @@ final class ServerProcess implements AutoCloseable {
             CommandManager manager,
             CommandQueues queues,
             ServerQueues serverQueues,
+            ServerStore store,
             HttpFacade http,
             ScheduledExecutorService hourly) {
         this.data = data;
@@ -55,6 +54,7 @@ final class ServerProcess implements AutoCloseable {
         this.manager = manager;
         this.queues = queues;
         this.serverQueues = serverQueues;
+        this.store = store;
         this.http = http;
         this.hourly = hourly;
     }
@@ -78,7 +78,6 @@ final class ServerProcess implements AutoCloseable {
         ServerQueues serverQueues = ServerQueues.of(settings);
         ServerIdentity identity = ServerIdentity.open(data);
         JoinTokens tokens = identity.tokens();
-        tokens.localToken();
         AgentServer agents = AgentServer.builder(identity.server())
                 .bind(quicAddress)
                 .joinTokens(tokens)
@@ -88,20 +87,27 @@ final class ServerProcess implements AutoCloseable {
                 .build();
         Registry registry = new Registry();
         registry.register(agents);
-        CommandQueues queues = serverQueues.build(registry, agents);
+        CommandQueues queues;
+        ServerStore store;
+        try {
+            queues = serverQueues.build(registry, agents);
+            store = ServerStore.open(settings, data);
+        } catch (UsageException e) {
+            agents.close();
+            throw e;
+        }
         registry.register(queues);
         CommandMetrics metrics = new CommandMetrics();
         CommandManager manager = CommandManager.builder(registry)
                 .listener(metrics)
                 .maxOpen(settings.number(Setting.MAX_OPEN))
-                .store(new InMemoryCommandStore(
-                        Clock.systemUTC(), settings.duration(Setting.RETENTION), MAX_ENDED, MAX_ENDED_BYTES))
+                .store(store.commands())
                 .build();
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
                 .queues(queues)
-                .tasks(serverQueues.tasks())
+                .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
         settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
         HttpFacade http;
@@ -111,6 +117,7 @@ final class ServerProcess implements AutoCloseable {
             queues.close();
             agents.close();
             manager.close();
+            store.close();
             throw new UsageException(String.valueOf(e.getMessage()), e);
         }
         ScheduledExecutorService hourly = Executors.newSingleThreadScheduledExecutor(task -> {
@@ -119,13 +126,24 @@ final class ServerProcess implements AutoCloseable {
             return thread;
         });
         ServerProcess server = new ServerProcess(
-                data, settings.duration(Setting.SHUTDOWN_GRACE), agents, manager, queues, serverQueues, http, hourly);
+                data,
+                settings.duration(Setting.SHUTDOWN_GRACE),
+                agents,
+                manager,
+                queues,
+                serverQueues,
+                store,
+                http,
+                hourly);
         boolean isStarted = false;
         try {
             manager.recover().join();
             queues.start(manager);
+            store.startCallbacks();
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
+            // late, since an agent in this folder that waits for it looks for the addresses then
+            tokens.localToken();
             server.running = RunningServer.of(http.address(), agents.address());
             server.running.publish(data);
             isStarted = true;
@@ -135,6 +153,7 @@ final class ServerProcess implements AutoCloseable {
             }
         }
         hourly.scheduleWithFixedDelay(() -> renewLocalToken(tokens), 1, 1, TimeUnit.HOURS);
+        hourly.scheduleWithFixedDelay(() -> store.purge(Instant.now()), 1, 1, TimeUnit.HOURS);
         return server;
     }
 
@@ -199,10 +218,22 @@ final class ServerProcess implements AutoCloseable {
         return agents;
     }
 
-    /** Refuses new commands, waits a while for the open ones, ends the others with a reason that says so, and says goodbye to the agents. */
+    /** Where its records are. */
+    ServerStore store() {
+        return store;
+    }
+
+    /**
+     * Refuses new commands, waits a while for those that run, ends what does not outlive it with a reason that says so, and says goodbye to the agents. What waits in a
+     * queue is kept for the next run, unless records are in memory.
+     */
     @Override
     public void close() {
         hourly.shutdownNow();
+        if (store.commands().isDurable()) {
+            // what waits is there for the next run; in memory it may still run while there is time
+            queues.stop();
+        }
         manager.shutdown();
         try {
             if (running != null) {
@@ -226,6 +257,7 @@ final class ServerProcess implements AutoCloseable {
             agents.close();
             queues.close();
             manager.close();
+            store.close();
         }
     }
 }

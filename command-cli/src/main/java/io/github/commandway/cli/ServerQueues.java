@@ -4,7 +4,6 @@ import io.github.commandway.directory.AgentInfo;
 import io.github.commandway.directory.AgentListener;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.TaskOptions;
-import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.manager.Target;
 import io.github.commandway.queue.CommandQueues;
@@ -20,11 +19,11 @@ import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /**
- * The queues that the settings ask for, and how tasks go into them.
+ * The queues that the settings ask for.
  *
  * @param all the one that takes the tasks first
  */
-record ServerQueues(List<Queue> all, TaskOptions tasks) {
+record ServerQueues(List<Queue> all) {
 
     /** One queue and who executes what is in it. */
     record Queue(QueueOptions options, Target target) {}
@@ -52,13 +51,19 @@ record ServerQueues(List<Queue> all, TaskOptions tasks) {
                         + Setting.QUEUE.key());
             }
         }
-        Clock clock = Clock.system(ZoneId.systemDefault());
-        TaskOptions tasks = TaskOptions.of(first.name(), clock)
-                .withMode(TaskOptions.Mode.valueOf(settings.text(Setting.MODE).toUpperCase(Locale.ROOT)))
+        return new ServerQueues(all);
+    }
+
+    /** How tasks go into the first of them. */
+    TaskOptions tasks(Settings settings, ServerStore store) {
+        TaskOptions tasks = TaskOptions.of(all.get(0).options().name(), Clock.system(ZoneId.systemDefault()))
+                .withMode(mode(settings))
                 .withTimes(settings.duration(Setting.QUEUE_TIMEOUT), settings.duration(Setting.QUEUE_TTL));
-        return new ServerQueues(
-                all,
-                settings.text(Setting.TASK_IDS).equals("number") ? tasks.withIds(IdGenerator.taskNumber(0)) : tasks);
+        return settings.text(Setting.TASK_IDS).equals("number") ? tasks.withIds(store.countingIds()) : tasks;
+    }
+
+    static TaskOptions.Mode mode(Settings settings) {
+        return TaskOptions.Mode.valueOf(settings.text(Setting.MODE).toUpperCase(Locale.ROOT));
     }
 
     private static Queue read(String name, String value) {

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -119,6 +121,36 @@ class CommandLineTest {
         assertThat(run.err()).contains(message);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "--store=postgres, store.url must be that of a PostgreSQL database",
+        "--store=postgres --store-url=jdbc:mysql://localhost/x, store.url must be that of a PostgreSQL database",
+        "--store=paper, 'paper' is none of sqlite",
+        "--store=memory --callback-url=http://127.0.0.1:1/, callback.url needs a database",
+        "--callback-url=ftp://127.0.0.1/, is not an address such as https://host/path",
+        "--callback-url=http://127.0.0.1:1/ --callback-secret=short, callback.secret"
+    })
+    void aStoreThatCannotWorkIsRefused(String flags, String message) {
+        List<String> arguments = new ArrayList<>(List.of("serve", "--http-port", "0", "--quic-port", "0"));
+        arguments.addAll(List.of(flags.split(" ")));
+        Run run = commandway().run(arguments.toArray(String[]::new));
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains(message);
+    }
+
+    @Test
+    void aFileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws IOException {
+        Path file = Files.createDirectories(folder.resolve("commandway-data")).resolve("commandway.db");
+        Files.writeString(file, "dear diary, ".repeat(1_000));
+
+        Run run = commandway().run("serve", "--http-port", "0", "--quic-port", "0");
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains("commandway.db");
+        assertThat(file).hasContent("dear diary, ".repeat(1_000));
+    }
+
     @Test
     void aServerThatListensOnAllInterfacesSaysWhereItIsReached() throws InterruptedException {
         Run run = commandway();
@@ -126,6 +158,8 @@ class CommandLineTest {
                 "serve",
                 "--mode",
                 "sync",
+                "--store",
+                "memory",
                 "--http-host",
                 "0.0.0.0",
                 "--http-token",
@@ -139,7 +173,12 @@ class CommandLineTest {
         run.stop();
         server.join();
         assertThat(run.exitCode()).as(run.err()).isZero();
-        assertThat(run.out()).contains("listening on 0.0.0.0:", "(all network interfaces)", "mode        sync");
+        assertThat(run.out())
+                .contains(
+                        "records     in memory",
+                        "listening on 0.0.0.0:",
+                        "(all network interfaces)",
+                        "mode        sync");
     }
 
     @Test

@@ -3,13 +3,19 @@ package io.github.commandway.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -25,13 +31,26 @@ class ServerAndAgentTest {
     @TempDir
     static Path folder;
 
+    private static final Queue<String> CALLBACKS = new ConcurrentLinkedQueue<>();
+
+    private static HttpServer receiver;
     private static Run server;
     private static Run agent;
     private static Thread serverThread;
     private static Thread agentThread;
 
     @BeforeAll
-    static void startBothWithoutTellingOneOfTheOther() {
+    static void startBothWithoutTellingOneOfTheOther() throws IOException {
+        receiver = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        receiver.createContext("/done", exchange -> {
+            CALLBACKS.add(exchange.getRequestHeaders().getFirst("webhook-signature") + " "
+                    + new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
+            byte[] answer = "{\"received\": true}".getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(200, answer.length);
+            exchange.getResponseBody().write(answer);
+            exchange.close();
+        });
+        receiver.start();
         agent = new Run(folder);
         agentThread = agent.start("agent");
         server = new Run(folder);
@@ -44,7 +63,11 @@ class ServerAndAgentTest {
                 "--shutdown-grace",
                 "1s",
                 "--queues",
-                "labels=agent:printer;concurrency=2;max-waiting=1");
+                "labels=agent:printer;concurrency=2;max-waiting=1",
+                "--callback-url",
+                "http://127.0.0.1:" + receiver.getAddress().getPort() + "/done",
+                "--callback-secret",
+                "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5");
         await().atMost(LONGEST)
                 .until(() -> client("clients", "client-001", "--json").out().contains("\"connected\":true"));
     }
@@ -55,6 +78,7 @@ class ServerAndAgentTest {
         agentThread.join();
         server.stop();
         serverThread.join();
+        receiver.stop(0);
         assertThat(agent.exitCode()).as(agent.err()).isZero();
         assertThat(server.exitCode()).as(server.err()).isZero();
         assertThat(folder.resolve("commandway-data/server.json")).doesNotExist();
@@ -204,6 +228,21 @@ class ServerAndAgentTest {
                         .out())
                 .contains(id, "SCAN_1");
         assertThat(client("queue", "status", "default").out()).contains("default", "false");
+    }
+
+    @Test
+    void theEndOfATaskIsToldWithASignature() {
+        String id = client("task", "submit", "echo", "{\"a\": 1}", "--cmd-id", "SCAN_9")
+                .out()
+                .strip();
+
+        await().atMost(LONGEST)
+                .until(() -> CALLBACKS.stream().anyMatch(callback -> callback.contains("\"" + id + "\"")));
+        String callback = CALLBACKS.stream()
+                .filter(one -> one.contains("\"" + id + "\""))
+                .findFirst()
+                .orElseThrow();
+        assertThat(callback).startsWith("v1,").contains("\"cmd_id\":\"SCAN_9\"", "\"success\":true");
     }
 
     @Test

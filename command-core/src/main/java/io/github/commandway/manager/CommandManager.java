@@ -71,6 +71,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /** Open commands that somebody here waits for, and that are neither this server's nor were submitted to it since it started. */
     private final Map<RecordId, LiveCommand> followed = new ConcurrentHashMap<>();
 
+    /** Open commands that are this server's and were not submitted to it since it started: so the store knows no tag of theirs. */
+    private final Map<RecordId, LiveCommand> guests = new ConcurrentHashMap<>();
+
     private final DeadlineWheel deadlines;
     private final AtomicLong tags = new AtomicLong();
     private final AtomicBoolean adopting = new AtomicBoolean();
@@ -189,6 +192,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /** Undoes what a submit has begun for a command that was not recorded. */
     private void forget(LiveCommand command) {
         promises.remove(command.tag);
+        guests.remove(command.id, command);
         releaseRoom(command.request);
     }
 
@@ -406,6 +410,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             open.incrementAndGet();
             openBytes.addAndGet(record.request().payload().length);
             promises.put(live);
+            guests.put(live.id, live);
         }
         synchronized (live) {
             live.mark(LiveCommand.RECORDED);
@@ -813,6 +818,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         releaseRoom(command.request);
         promises.remove(command.tag);
+        guests.remove(command.id, command);
         events.deliver(command);
         for (Consumer<? super CommandHandle> action : actions) {
             runEndAction(action, command);
@@ -993,7 +999,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /** The open command of that id, if it is one of this manager's. */
     private @Nullable LiveCommand live(RecordId id, long tag) {
         LiveCommand command = promises.get(tag);
-        return command != null && command.id.equals(id) ? command : null;
+        return command != null && command.id.equals(id) ? command : guests.get(id);
     }
 
     /**
@@ -1272,6 +1278,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             }
             deadlines.cancel(command);
             promises.remove(command.tag);
+            guests.remove(command.id, command);
         }
         releaseRoom(command.request);
     }

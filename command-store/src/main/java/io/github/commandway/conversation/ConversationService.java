@@ -39,6 +39,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -249,14 +250,18 @@ public final class ConversationService implements ConversationCommandService, En
         if (existing == null) {
             return CompletableFuture.failedFuture(refusal);
         }
+        boolean isEqual = existing.request().type().equals(call.request.type())
+                && Arrays.equals(existing.request().payload(), call.request.payload());
         if (refusal.code() == CommandRejectedException.Code.IDEMPOTENCY_CONFLICT) {
-            return conflict("the idempotency key was used for another command, " + existing.id() + "; use a new key");
+            checked(call, isEqual, existing.id());
+            // equal but for what the service sets, which was set otherwise then
+            return isEqual
+                    ? existing(call, existing, Outcome.REPEATED)
+                    : conflict(
+                            "the idempotency key was used for another command, " + existing.id() + "; use a new key");
         }
-        boolean isSame = !call.hasKey
-                && existing.request().type().equals(call.request.type())
-                && Arrays.equals(existing.request().payload(), call.request.payload())
-                && call.request.principal() != null
-                && call.request.principal().equals(existing.request().principal());
+        boolean isSame =
+                isEqual && !call.hasKey && Objects.equals(existing.request().principal(), call.request.principal());
         checked(call, isSame, existing.id());
         if (isSame) {
             return existing(call, existing, Outcome.REPEATED);
@@ -270,22 +275,21 @@ public final class ConversationService implements ConversationCommandService, En
     }
 
     private CompletableFuture<EnqueuedCommand> replace(Call call, CommandRecord existing, int tries) {
+        if (tries <= 1) {
+            // what is refused must not have cancelled anything
+            return conflict("other commands of this session came first each time");
+        }
         return started().cancelWaiting(existing.id()).thenCompose(cancelled -> {
             if (cancelled.isPresent()) {
-                return tries > 1 ? enqueue(call, tries - 1) : tooMany();
+                return enqueue(call, tries - 1);
             }
             return started().find(existing.id()).thenCompose(now -> {
                 boolean isOpen = now.isPresent() && !now.get().status().isTerminal();
-                if (isOpen) {
-                    return conflict("command " + existing.id() + " of this session is executed already");
-                }
-                return tries > 1 ? enqueue(call, tries - 1) : tooMany();
+                return isOpen
+                        ? conflict("command " + existing.id() + " of this session is executed already")
+                        : enqueue(call, tries - 1);
             });
         });
-    }
-
-    private static CompletableFuture<EnqueuedCommand> tooMany() {
-        return conflict("other commands of this session came first each time");
     }
 
     private static <T> CompletableFuture<T> conflict(String detail) {

@@ -11,6 +11,9 @@ public enum PendingCommandPolicy {
     REJECT,
     /** It is accepted, and executed when those before it have ended. */
     QUEUE_BEHIND,
-    /** The pending one is cancelled if it waits, and this one takes its place; if it is executed already, this one is refused as a conflict. */
+    /**
+     * The pending one is cancelled if it waits, and then this one is enqueued; if it is executed already, this one is refused as a conflict. Should this one not be recorded
+     * after that, the other one stays cancelled.
+     */
     REPLACE
 }

@@ -34,7 +34,7 @@ record CommandRow(
     /** In the order in which {@link #read} and {@link #bind} take them. */
     private static final String REQUEST_COLUMNS =
             "id, target, type, payload, timeout_nanos, ttl_nanos, principal, idempotency_key, trace_parent, priority, order_key,"
-                    + " exclusive_key, requested_not_before, retry_max_attempts, retry_initial_nanos, retry_max_nanos,"
+                    + " exclusive_key, reference, requested_not_before, retry_max_attempts, retry_initial_nanos, retry_max_nanos,"
                     + " retry_jitter, created_at, origin, tag";
 
     static final String COLUMNS = REQUEST_COLUMNS
@@ -43,7 +43,7 @@ record CommandRow(
 
     private static final String INSERT = "cw_command (" + REQUEST_COLUMNS
             + ", queue, status, attempt, not_before, waiting, expires_at, cancel_requested, last_sequence, sent_sequence, started_sequence, owner)"
-            + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 1, ?, ?, ?, false, 1, 0, 0, ?)"
+            + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 1, ?, ?, ?, false, 1, 0, 0, ?)"
             + " on conflict do nothing";
 
     /** The statement whose parameters {@link #bind} sets. */
@@ -71,6 +71,7 @@ record CommandRow(
         insert.setInt(++i, request.priority());
         insert.setString(++i, request.orderKey());
         insert.setString(++i, request.exclusiveKey());
+        insert.setString(++i, request.reference());
         setMillis(insert, ++i, notBefore);
         if (retry == null) {
             insert.setNull(++i, Types.INTEGER);
@@ -133,6 +134,7 @@ record CommandRow(
                 .priority(row.getInt(++i))
                 .orderKey(row.getString(++i))
                 .exclusiveKey(row.getString(++i))
+                .reference(row.getString(++i))
                 .notBefore(instant(row, ++i));
         int maxAttempts = row.getInt(++i);
         Duration initialDelay = Duration.ofNanos(row.getLong(++i));
@@ -173,7 +175,7 @@ record CommandRow(
                 endedAt,
                 cancelRequested,
                 lastSequence,
-                origin == me && !status.isTerminal() ? tag : 0,
+                origin == me ? tag : 0,
                 notBefore);
         return new CommandRow(record, seq, waiting, row.getLong(++i), row.getLong(++i), row.getLong(++i), origin);
     }

@@ -1,6 +1,7 @@
 package io.github.commandway.store;
 
 import java.nio.file.Path;
+import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
@@ -518,7 +519,13 @@ public final class Database implements AutoCloseable {
         for (Entry<?, ?> entry : entries) {
             items.add((I) entry.item);
         }
-        List<Outcome<R>> outcomes = ((Group<I, R>) entries.get(0).group).write(current, items);
+        List<Outcome<R>> outcomes;
+        try {
+            outcomes = ((Group<I, R>) entries.get(0).group).write(current, items);
+        } catch (BatchUpdateException e) {
+            // whose message is the whole statement with all that it was to write
+            throw e.getNextException() == null ? e : e.getNextException();
+        }
         for (int i = 0; i < outcomes.size(); i++) {
             ((Entry<I, R>) entries.get(i)).outcome = outcomes.get(i);
             entries.get(i).failure = null;

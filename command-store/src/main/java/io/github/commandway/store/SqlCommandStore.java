@@ -398,7 +398,7 @@ public final class SqlCommandStore implements CommandStore {
 
     private CompletableFuture<Void> countNow() {
         countedAtNanos = ticker.getAsLong();
-        return database.read(connection -> {
+        CompletableFuture<Boolean> counted = database.read(connection -> {
             try (PreparedStatement select =
                             connection.prepareStatement("select count(*), count(ended_at) from cw_command");
                     ResultSet row = select.executeQuery()) {
@@ -406,8 +406,9 @@ public final class SqlCommandStore implements CommandStore {
                 counts.setRecords(row.getLong(1), row.getLong(2));
             }
             counts.setWaiting(readWaiting(connection));
-            return null;
+            return true;
         });
+        return counted.thenRun(() -> {});
     }
 
     private static Map<String, Long> readWaiting(Connection connection) throws SQLException {
@@ -621,9 +622,9 @@ public final class SqlCommandStore implements CommandStore {
         if (listening != null) {
             listening.close();
         }
-        CompletableFuture<Void> left = database.write(connection -> {
+        CompletableFuture<Boolean> left = database.write(connection -> {
             node.leave(connection);
-            return null;
+            return true;
         });
         try {
             left.get(SECONDS_TO_CLOSE, TimeUnit.SECONDS);

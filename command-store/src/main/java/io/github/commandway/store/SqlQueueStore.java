@@ -221,7 +221,7 @@ final class SqlQueueStore implements QueueStore {
 
     @Override
     public CompletableFuture<Void> pause(String queue, boolean paused) {
-        return database.write(connection -> {
+        CompletableFuture<Boolean> written = database.write(connection -> {
             PreparedStatement upsert = statements.get(
                     connection,
                     "insert into cw_queue (name, paused) values (?, ?) on conflict (name) do update set paused = excluded.paused");
@@ -232,8 +232,9 @@ final class SqlQueueStore implements QueueStore {
                 signals.queueWork(queue);
                 signals.send(connection);
             }
-            return null;
+            return true;
         });
+        return written.thenRun(() -> {});
     }
 
     @Override

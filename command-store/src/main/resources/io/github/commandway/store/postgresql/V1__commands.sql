@@ -39,6 +39,7 @@ create table cw_command (
     priority integer not null,
     order_key text,
     exclusive_key text,
+    reference text,
     requested_not_before bigint,
     retry_max_attempts integer,
     retry_initial_nanos bigint,

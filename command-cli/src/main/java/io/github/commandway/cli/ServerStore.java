@@ -1,0 +1,199 @@
+package io.github.commandway.cli;
+
+import io.github.commandway.manager.CommandStore;
+import io.github.commandway.manager.IdGenerator;
+import io.github.commandway.manager.InMemoryCommandStore;
+import io.github.commandway.manager.Target;
+import io.github.commandway.outbox.CompletionCallbacks;
+import io.github.commandway.outbox.Outbox;
+import io.github.commandway.outbox.OutboxRelay;
+import io.github.commandway.outbox.WebhookPublisher;
+import io.github.commandway.outbox.WebhookSignature;
+import io.github.commandway.store.Database;
+import io.github.commandway.store.SqlCommandStore;
+import io.github.commandway.store.StoreException;
+import java.net.InetAddress;
+import java.net.URI;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Where the settings say that records are kept, and what tells of the ends that are recorded there. Close it when the manager is closed. */
+final class ServerStore implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServerStore.class);
+    private static final String FILE = "commandway.db";
+    private static final Duration IN_MEMORY = Duration.ofMinutes(30);
+    private static final Duration CALLBACKS_KEPT = Duration.ofDays(1);
+    private static final int PURGED_AT_ONCE = 10_000;
+    private static final int MAX_ENDED = 100_000;
+    private static final long MAX_ENDED_BYTES = 256L << 20;
+
+    private final CommandStore commands;
+    private final String description;
+    private final long lastTaskNumber;
+    private final @Nullable Database database;
+    private final @Nullable Callbacks callbacks;
+
+    /** The way out of what is to be told of ends. */
+    private record Callbacks(Outbox outbox, WebhookPublisher publisher) {}
+
+    private @Nullable OutboxRelay relay;
+
+    private ServerStore(
+            CommandStore commands,
+            String description,
+            long lastTaskNumber,
+            @Nullable Database database,
+            @Nullable Callbacks callbacks) {
+        this.commands = commands;
+        this.description = description;
+        this.lastTaskNumber = lastTaskNumber;
+        this.database = database;
+        this.callbacks = callbacks;
+    }
+
+    /**
+     * Opens it.
+     *
+     * @throws UsageException if it cannot be opened; the message says why
+     */
+    static ServerStore open(Settings settings, Path data) {
+        String kind = settings.text(Setting.STORE);
+        Optional<String> callbackUrl = settings.given(Setting.CALLBACK_URL);
+        Optional<Duration> retention = settings.given(Setting.RETENTION).map(Kind::duration);
+        if (kind.equals("memory")) {
+            if (callbackUrl.isPresent()) {
+                throw new UsageException(Setting.CALLBACK_URL.key() + " needs a database, so that no callback is lost; "
+                        + Setting.STORE.key() + " is memory");
+            }
+            CommandStore memory = new InMemoryCommandStore(
+                    Clock.systemUTC(), retention.orElse(IN_MEMORY), MAX_ENDED, MAX_ENDED_BYTES);
+            return new ServerStore(memory, "in memory", 0, null, null);
+        }
+        boolean isPostgres = kind.equals("postgres");
+        Path file = data.resolve(FILE);
+        WebhookPublisher publisher =
+                callbackUrl.map(url -> publisher(url, settings)).orElse(null);
+        Database database;
+        try {
+            database = isPostgres ? postgres(settings) : Database.sqlite(file);
+        } catch (StoreException e) {
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        }
+        try {
+            SqlCommandStore.Builder store = SqlCommandStore.builder(database)
+                    .name(settings.given(Setting.NODE).orElseGet(() -> nodeName(data)))
+                    .retention(retention.orElse(SqlCommandStore.DEFAULT_RETENTION), SqlCommandStore.DEFAULT_MAX_ENDED);
+            Callbacks callbacks = null;
+            if (publisher != null) {
+                callbacks = new Callbacks(new Outbox(database), publisher);
+                store.endHook(new CompletionCallbacks(
+                        callbacks.outbox(),
+                        UUID::randomUUID,
+                        ended -> ended.request().target() instanceof Target.Queue)::onEnd);
+            }
+            SqlCommandStore commands = store.build();
+            return new ServerStore(
+                    commands,
+                    isPostgres
+                            ? "PostgreSQL, " + settings.text(Setting.STORE_URL).replaceFirst("\\?.*", "")
+                            : "SQLite, " + FILE + " in the data folder",
+                    commands.lastTaskNumber().join(),
+                    database,
+                    callbacks);
+        } catch (RuntimeException e) {
+            database.close();
+            throw e;
+        }
+    }
+
+    private static WebhookPublisher publisher(String url, Settings settings) {
+        WebhookPublisher.Builder publisher =
+                WebhookPublisher.to(URI.create(url)).confirmed();
+        settings.given(Setting.CALLBACK_SECRET).ifPresent(secret -> {
+            try {
+                publisher.signature(WebhookSignature.ofSecrets(secret));
+            } catch (IllegalArgumentException e) {
+                throw new UsageException(Setting.CALLBACK_SECRET.key() + ": " + e.getMessage(), e);
+            }
+        });
+        return publisher.build();
+    }
+
+    private static Database postgres(Settings settings) {
+        String url = settings.given(Setting.STORE_URL)
+                .filter(given -> given.startsWith("jdbc:postgresql:"))
+                .orElseThrow(
+                        () -> new UsageException(
+                                Setting.STORE_URL.key()
+                                        + " must be that of a PostgreSQL database, such as jdbc:postgresql://db.example:5432/commandway"));
+        return Database.postgres(
+                url,
+                settings.text(Setting.STORE_USER),
+                settings.text(Setting.STORE_PASSWORD),
+                settings.text(Setting.STORE_SCHEMA));
+    }
+
+    private static String nodeName(Path data) {
+        String machine;
+        try {
+            machine = InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException nameless) {
+            LOG.debug("this machine has no name", nameless);
+            machine = "localhost";
+        }
+        return machine + ":" + data.toAbsolutePath().normalize();
+    }
+
+    /** The records; the manager closes it. */
+    CommandStore commands() {
+        return commands;
+    }
+
+    /** What and where it is, for people. */
+    String description() {
+        return description;
+    }
+
+    /** The same way of making ids, going on where an earlier run ended if they count. */
+    IdGenerator countingIds() {
+        return IdGenerator.taskNumber(lastTaskNumber);
+    }
+
+    /** Begins to tell of ends. */
+    void startCallbacks() {
+        if (callbacks != null) {
+            relay = OutboxRelay.of(callbacks.outbox())
+                    .publish(CompletionCallbacks.TOPIC, callbacks.publisher(), CompletionCallbacks.RETRY)
+                    .start();
+        }
+    }
+
+    /** Forgets what was told long ago. Called now and then. */
+    void purge(Instant now) {
+        if (callbacks != null) {
+            callbacks.outbox().purge(now.minus(CALLBACKS_KEPT), PURGED_AT_ONCE).whenComplete((count, error) -> {
+                if (error != null) {
+                    LOG.warn("callbacks that were delivered could not be removed: {}", error.getMessage());
+                }
+            });
+        }
+    }
+
+    @Override
+    public void close() {
+        if (relay != null) {
+            relay.close();
+        }
+        if (database != null) {
+            database.close();
+        }
+    }
+}

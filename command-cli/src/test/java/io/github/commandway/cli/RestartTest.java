@@ -1,0 +1,161 @@
+package io.github.commandway.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** A server in a process of its own that is killed or stopped, and started again on what it left. */
+class RestartTest {
+    private static final Duration LONGEST = Duration.ofSeconds(60);
+
+    @TempDir
+    Path folder;
+
+    private final List<Process> processes = new ArrayList<>();
+    private final List<Run> agents = new ArrayList<>();
+    private final List<Thread> agentThreads = new ArrayList<>();
+    private final int quicPort;
+
+    RestartTest() throws IOException {
+        try (ServerSocket free = new ServerSocket(0)) {
+            quicPort = free.getLocalPort();
+        }
+    }
+
+    @AfterEach
+    void endAll() throws InterruptedException {
+        agents.forEach(Run::stop);
+        for (Thread thread : agentThreads) {
+            thread.join();
+        }
+        for (Process process : processes) {
+            process.destroyForcibly().waitFor();
+        }
+    }
+
+    private Process startServer(String... more) throws IOException {
+        Files.deleteIfExists(folder.resolve("commandway-data/server.json"));
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Commandway.class.getName(),
+                "serve",
+                "--http-port",
+                "0",
+                "--quic-port",
+                String.valueOf(quicPort),
+                "--heartbeat",
+                "500ms"));
+        command.addAll(List.of(more));
+        Path log = folder.resolve("server-" + processes.size() + ".log");
+        Process server = new ProcessBuilder(command)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        processes.add(server);
+        await().atMost(LONGEST)
+                .until(() -> Files.exists(folder.resolve("commandway-data/server.json")) || !server.isAlive());
+        assertThat(server.isAlive()).as(Files.readString(log)).isTrue();
+        return server;
+    }
+
+    private Run startAgent() {
+        Run agent = new Run(folder);
+        agents.add(agent);
+        agentThreads.add(agent.start("agent", "--heartbeat", "500ms"));
+        return agent;
+    }
+
+    private Run client(String... args) {
+        return new Run(folder).run(args);
+    }
+
+    private String submit(String... args) {
+        List<String> all = new ArrayList<>(List.of("task", "submit"));
+        all.addAll(List.of(args));
+        Run run = client(all.toArray(String[]::new));
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        return run.out().strip();
+    }
+
+    private JsonNode task(String id) {
+        Run run = client("task", "get", id, "--json");
+        assertThat(run.out()).as(run.err()).isNotBlank();
+        return ApiClient.JSON.readTree(run.out());
+    }
+
+    private String statusOf(String id) {
+        return task(id).path("status").asString();
+    }
+
+    @Test
+    void whatWasAcceptedIsExecutedOnceAlsoWhenTheServerIsKilledMeanwhile() throws Exception {
+        startAgent();
+        Process server = startServer();
+        String running = submit("restart", "{\"delay_seconds\": 3}", "--cmd-id", "SCAN_1");
+        List<String> waiting = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            waiting.add(submit("echo", "{\"n\": " + i + "}", "--cmd-id", "SCAN_" + i));
+        }
+        await().atMost(LONGEST).until(() -> statusOf(running).equals("running"));
+
+        server.destroyForcibly().waitFor();
+        startServer();
+
+        await().atMost(LONGEST).until(() -> statusOf(waiting.get(4)).equals("completed"));
+        JsonNode first = task(running);
+        assertThat(first.path("status").asString()).as(first.toString()).isEqualTo("completed");
+        assertThat(first.path("cmd_id").asString()).isEqualTo("SCAN_1");
+        assertThat(first.path("attempt").asInt()).isEqualTo(1);
+        for (int i = 0; i < 5; i++) {
+            JsonNode task = task(waiting.get(i));
+            assertThat(task.path("status").asString()).isEqualTo("completed");
+            assertThat(task.path("attempt").asInt()).isEqualTo(1);
+            assertThat(task.at("/result/n").asInt()).isEqualTo(i);
+        }
+        JsonNode queue = ApiClient.JSON.readTree(
+                client("queue", "status", "default", "--json").out());
+        assertThat(queue.at("/queue/completed").asInt()).isEqualTo(6);
+        assertThat(queue.at("/queue/waiting").asInt()).isZero();
+    }
+
+    @Test
+    void aServerThatIsStoppedKeepsWhatWaitsAndCountsItsTasksOn() throws Exception {
+        Process server = startServer("--task-ids", "number");
+        String first = submit("echo", "{\"n\": 1}");
+
+        server.destroy();
+        assertThat(server.waitFor(LONGEST.toSeconds(), TimeUnit.SECONDS)).isTrue();
+        startServer("--task-ids", "number");
+
+        assertThat(first).isEqualTo("TASK_000001");
+        assertThat(statusOf(first)).isEqualTo("pending");
+        assertThat(submit("echo")).isEqualTo("TASK_000002");
+        startAgent();
+        await().atMost(LONGEST).until(() -> statusOf(first).equals("completed"));
+    }
+
+    @Test
+    void aSecondServerOnTheSameFolderIsRefused() throws Exception {
+        startServer();
+
+        Run second = client("serve", "--http-port", "0", "--quic-port", "0");
+
+        assertThat(second.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(second.err()).contains("commandway.db");
+    }
+}
