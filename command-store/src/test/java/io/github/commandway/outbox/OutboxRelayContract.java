@@ -315,6 +315,20 @@ abstract class OutboxRelayContract {
     }
 
     @Test
+    void theNextEntryOfAKeyWaitsForTheAcknowledgementOfTheOneBefore() {
+        CompletableFuture<Void> acknowledged = new CompletableFuture<>();
+        publisher.answer(entry -> entry.payload().equals("1") ? acknowledged : CompletableFuture.completedFuture(null));
+        start(AT_ONCE);
+        append(entry("a", 1));
+        await().untilAsserted(() -> assertThat(publisher.tried()).containsExactly("1"));
+        append(entry("a", 2), entry("b", 3));
+        await().untilAsserted(() -> assertThat(publisher.tried()).contains("3"));
+        assertThat(publisher.tried()).containsExactly("1", "3");
+        acknowledged.complete(null);
+        await().untilAsserted(() -> assertThat(publisher.tried()).containsExactly("1", "3", "2"));
+    }
+
+    @Test
     void hasNoMoreInFlightThanThePublisherTakes() {
         CountDownLatch go = new CountDownLatch(1);
         List<OutboxEntry> held = new ArrayList<>();
