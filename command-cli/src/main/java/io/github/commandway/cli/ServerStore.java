@@ -97,7 +97,7 @@ final class ServerStore implements AutoCloseable {
                 store.endHook(new CompletionCallbacks(
                         callbacks.outbox(),
                         UUID::randomUUID,
-                        ended -> ended.request().target() instanceof Target.Queue)::onEnd);
+                        ended -> ended.request().target() instanceof Target.Queue));
             }
             SqlCommandStore commands = store.build();
             return new ServerStore(
