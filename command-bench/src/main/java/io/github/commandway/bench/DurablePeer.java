@@ -12,5 +12,5 @@ interface DurablePeer extends AutoCloseable {
     long completed() throws Exception;
 
     @Override
-    void close() throws Exception;
+    void close();
 }

@@ -62,6 +62,8 @@ final class JobRunrPeer implements DurablePeer {
 
     /** A job without work. */
     public static final class NoWork implements JobRequest {
+        private static final long serialVersionUID = 1L;
+
         private String payload;
 
         NoWork() {
