@@ -94,6 +94,7 @@ public final class GrowthBenchmark {
         figures.add(name + "_" + timing.what + "_" + size + "_p99_us", p99);
     }
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared, and never changed once it is sorted
     private record Timing(String what, long[] nanos) {}
 
     /** A store with records in it, as a manager without handlers of its own sees it. */

@@ -30,6 +30,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -636,13 +637,13 @@ public final class SqlCommandStore implements CommandStore {
     }
 
     /**
-     * Builds a {@link SqlCommandStore}. Defaults: the name {@code commandway}, the system's clocks, a timer thread of its own, a lease of 15 s, 7 days and 1,000,000 ended records. Not safe for
+     * Builds a {@link SqlCommandStore}. Defaults: a random name, which no run before had, the system's clocks, a timer thread of its own, a lease of 15 s, 7 days and 1,000,000 ended records. Not safe for
      * use by many threads.
      */
     public static final class Builder {
         private final Database database;
         private final List<EndHook> endHooks = new ArrayList<>();
-        private String name = "commandway";
+        private String name = "server-" + UUID.randomUUID();
         private Clock clock = Clock.systemUTC();
         private LongSupplier ticker = System::nanoTime;
         private @Nullable ScheduledExecutorService timer;
