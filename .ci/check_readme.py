@@ -23,7 +23,7 @@ def main():
     if len(re.findall(r"^curl ", text, re.M)) != len(blocks):
         fail("every curl line needs a block of its own, marked with <!-- curl: name -->")
     used = set()
-    environment = dict(os.environ, COMMAND_ID="")
+    environment = dict(os.environ, COMMAND_ID="", TASK_ID="")
 
     def run(name):
         used.add(name)
@@ -81,6 +81,23 @@ def main():
         check(name, "success", answer["success"], True)
         if environment["COMMAND_ID"] not in [command["command_id"] for command in answer["commands"]]:
             fail("the block '%s' does not list the command" % name)
+
+    answer = json.loads(run("task"))
+    check("task", "success", answer["success"], True)
+    check("task", "message", answer["message"], "任务已加入队列")
+    if not re.fullmatch(r"task_\d{8}_\d{6}_[0-9a-f]{6}", answer["task_id"]):
+        fail("the task id is %r" % answer["task_id"])
+    environment["TASK_ID"] = answer["task_id"]
+    task = {"status": "pending"}
+    end = time.monotonic() + 60
+    while task["status"] in ("pending", "running"):
+        if time.monotonic() > end:
+            fail("the task has not ended: %r" % task)
+        task = json.loads(run("task status"))
+        time.sleep(0.5)
+    check("task status", "status", task["status"], "completed")
+    check("task status", "result", task["result"]["success"], True)
+    check("queue status", "completed_tasks", json.loads(run("queue status"))["completed_tasks"], 1)
 
     if used != set(blocks):
         fail("these blocks are not checked: " + ", ".join(sorted(set(blocks) - used)))

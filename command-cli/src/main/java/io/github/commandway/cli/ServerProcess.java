@@ -87,28 +87,30 @@ final class ServerProcess implements AutoCloseable {
                 .build();
         Registry registry = new Registry();
         registry.register(agents);
+        CommandMetrics metrics = new CommandMetrics();
         CommandQueues queues;
         ServerStore store;
         try {
             queues = serverQueues.build(registry, agents);
-            store = ServerStore.open(settings, data);
+            store = ServerStore.open(settings, data, metrics);
         } catch (UsageException e) {
             agents.close();
             throw e;
         }
         registry.register(queues);
-        CommandMetrics metrics = new CommandMetrics();
-        CommandManager manager = CommandManager.builder(registry)
+        CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
                 .maxOpen(settings.number(Setting.MAX_OPEN))
-                .store(store.commands())
-                .build();
+                .store(store.commands());
+        store.conversations().ifPresent(managing::listener);
+        CommandManager manager = managing.build();
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        store.conversations().ifPresent(facade::conversations);
         settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
         HttpFacade http;
         try {
@@ -138,8 +140,9 @@ final class ServerProcess implements AutoCloseable {
         boolean isStarted = false;
         try {
             manager.recover().join();
+            store.conversations().ifPresent(conversations -> conversations.start(manager));
             queues.start(manager);
-            store.startCallbacks();
+            store.startRelay();
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             // late, since an agent in this folder that waits for it looks for the addresses then

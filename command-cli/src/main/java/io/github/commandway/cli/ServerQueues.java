@@ -24,6 +24,10 @@ import java.util.function.BooleanSupplier;
  * @param all the one that takes the tasks first
  */
 record ServerQueues(List<Queue> all) {
+    /** The queue that the commands of conversations wait in. */
+    static final String CONVERSATIONS = "conversation";
+
+    private static final int CONVERSATIONS_AT_A_TIME = 16;
 
     /** One queue and who executes what is in it. */
     record Queue(QueueOptions options, Target target) {}
@@ -50,6 +54,10 @@ record ServerQueues(List<Queue> all) {
                 throw new UsageException(Setting.QUEUES.key() + ": there is a queue '" + first.name() + "' already, by "
                         + Setting.QUEUE.key());
             }
+        }
+        if (all.stream().noneMatch(queue -> queue.options().name().equals(CONVERSATIONS))) {
+            QueueOptions conversations = QueueOptions.serial(CONVERSATIONS).withConcurrency(CONVERSATIONS_AT_A_TIME);
+            all.add(new Queue(conversations, Target.parse(settings.text(Setting.CONVERSATION_TARGET))));
         }
         return new ServerQueues(all);
     }

@@ -1,5 +1,7 @@
 package io.github.commandway.cli;
 
+import io.github.commandway.conversation.ConversationService;
+import io.github.commandway.http.CommandMetrics;
 import io.github.commandway.manager.CommandStore;
 import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.manager.InMemoryCommandStore;
@@ -7,6 +9,7 @@ import io.github.commandway.manager.Target;
 import io.github.commandway.outbox.CompletionCallbacks;
 import io.github.commandway.outbox.Outbox;
 import io.github.commandway.outbox.OutboxRelay;
+import io.github.commandway.outbox.Publisher;
 import io.github.commandway.outbox.WebhookPublisher;
 import io.github.commandway.outbox.WebhookSignature;
 import io.github.commandway.store.Database;
@@ -30,7 +33,7 @@ final class ServerStore implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServerStore.class);
     private static final String FILE = "commandway.db";
     private static final Duration IN_MEMORY = Duration.ofMinutes(30);
-    private static final Duration CALLBACKS_KEPT = Duration.ofDays(1);
+    private static final Duration UNDELIVERED_KEPT = Duration.ofDays(7);
     private static final int PURGED_AT_ONCE = 10_000;
     private static final int MAX_ENDED = 100_000;
     private static final long MAX_ENDED_BYTES = 256L << 20;
@@ -39,24 +42,32 @@ final class ServerStore implements AutoCloseable {
     private final String description;
     private final long lastTaskNumber;
     private final @Nullable Database database;
-    private final @Nullable Callbacks callbacks;
-
-    /** The way out of what is to be told of ends. */
-    private record Callbacks(Outbox outbox, WebhookPublisher publisher) {}
-
+    private final @Nullable Outgoing outgoing;
     private @Nullable OutboxRelay relay;
+
+    /**
+     * What goes out of a database.
+     *
+     * @param callbacks takes the ends of tasks, or null
+     * @param events takes the events of conversations
+     */
+    private record Outgoing(
+            ConversationService conversations,
+            Outbox outbox,
+            @Nullable Publisher callbacks,
+            Publisher events) {}
 
     private ServerStore(
             CommandStore commands,
             String description,
             long lastTaskNumber,
             @Nullable Database database,
-            @Nullable Callbacks callbacks) {
+            @Nullable Outgoing outgoing) {
         this.commands = commands;
         this.description = description;
         this.lastTaskNumber = lastTaskNumber;
         this.database = database;
-        this.callbacks = callbacks;
+        this.outgoing = outgoing;
     }
 
     /**
@@ -64,7 +75,7 @@ final class ServerStore implements AutoCloseable {
      *
      * @throws UsageException if it cannot be opened; the message says why
      */
-    static ServerStore open(Settings settings, Path data) {
+    static ServerStore open(Settings settings, Path data, CommandMetrics metrics) {
         String kind = settings.text(Setting.STORE);
         Optional<String> callbackUrl = settings.given(Setting.CALLBACK_URL);
         Optional<Duration> retention = settings.given(Setting.RETENTION).map(Kind::duration);
@@ -79,8 +90,13 @@ final class ServerStore implements AutoCloseable {
         }
         boolean isPostgres = kind.equals("postgres");
         Path file = data.resolve(FILE);
-        WebhookPublisher publisher =
-                callbackUrl.map(url -> publisher(url, settings)).orElse(null);
+        Publisher callbacks = callbackUrl
+                .map(url -> publisher(WebhookPublisher.to(URI.create(url)).confirmed(), settings))
+                .orElse(null);
+        // whoever does not want them sent reads them over HTTP, from where they are kept
+        Publisher events = settings.given(Setting.EVENTS_URL)
+                .map(url -> publisher(WebhookPublisher.to(URI.create(url)), settings))
+                .orElseGet(() -> Publisher.calling(event -> LOG.debug("not sent on: {}", event.type()), Runnable::run));
         Database database;
         try {
             database = isPostgres ? postgres(settings) : Database.sqlite(file);
@@ -91,13 +107,18 @@ final class ServerStore implements AutoCloseable {
             SqlCommandStore.Builder store = SqlCommandStore.builder(database)
                     .name(settings.given(Setting.NODE).orElseGet(() -> nodeName(data)))
                     .retention(retention.orElse(SqlCommandStore.DEFAULT_RETENTION), SqlCommandStore.DEFAULT_MAX_ENDED);
-            Callbacks callbacks = null;
-            if (publisher != null) {
-                callbacks = new Callbacks(new Outbox(database), publisher);
+            Outbox outbox = new Outbox(database);
+            ConversationService conversations = ConversationService.builder(database)
+                    .queue(ServerQueues.CONVERSATIONS)
+                    .metrics(metrics)
+                    .build();
+            store.endHook(conversations);
+            if (callbacks != null) {
                 store.endHook(new CompletionCallbacks(
-                        callbacks.outbox(),
+                        outbox,
                         UUID::randomUUID,
-                        ended -> ended.request().target() instanceof Target.Queue));
+                        ended -> ended.request().target() instanceof Target.Queue queue
+                                && !queue.name().equals(ServerQueues.CONVERSATIONS)));
             }
             SqlCommandStore commands = store.build();
             return new ServerStore(
@@ -107,16 +128,14 @@ final class ServerStore implements AutoCloseable {
                             : "SQLite, " + FILE + " in the data folder",
                     commands.lastTaskNumber().join(),
                     database,
-                    callbacks);
+                    new Outgoing(conversations, outbox, callbacks, events));
         } catch (RuntimeException e) {
             database.close();
             throw e;
         }
     }
 
-    private static WebhookPublisher publisher(String url, Settings settings) {
-        WebhookPublisher.Builder publisher =
-                WebhookPublisher.to(URI.create(url)).confirmed();
+    private static Publisher publisher(WebhookPublisher.Builder publisher, Settings settings) {
         settings.given(Setting.CALLBACK_SECRET).ifPresent(secret -> {
             try {
                 publisher.signature(WebhookSignature.ofSecrets(secret));
@@ -167,21 +186,30 @@ final class ServerStore implements AutoCloseable {
         return IdGenerator.taskNumber(lastTaskNumber);
     }
 
-    /** Begins to tell of ends. */
-    void startCallbacks() {
-        if (callbacks != null) {
-            relay = OutboxRelay.of(callbacks.outbox())
-                    .publish(CompletionCallbacks.TOPIC, callbacks.publisher(), CompletionCallbacks.RETRY)
-                    .start();
+    /** The conversations; none in memory. */
+    Optional<ConversationService> conversations() {
+        return Optional.ofNullable(outgoing).map(Outgoing::conversations);
+    }
+
+    /** Begins to tell of ends and events. */
+    void startRelay() {
+        if (outgoing != null) {
+            OutboxRelay.Builder builder = OutboxRelay.of(outgoing.outbox());
+            if (outgoing.callbacks() != null) {
+                builder.publish(CompletionCallbacks.TOPIC, outgoing.callbacks(), CompletionCallbacks.RETRY);
+            }
+            relay = builder.publishOthers(outgoing.events()).start();
         }
     }
 
-    /** Forgets what was told long ago. Called now and then. */
+    /** Gives up what nobody has taken for a week. Called now and then. */
     void purge(Instant now) {
-        if (callbacks != null) {
-            callbacks.outbox().purge(now.minus(CALLBACKS_KEPT), PURGED_AT_ONCE).whenComplete((count, error) -> {
+        if (outgoing != null) {
+            outgoing.outbox().purge(now.minus(UNDELIVERED_KEPT), PURGED_AT_ONCE).whenComplete((count, error) -> {
                 if (error != null) {
-                    LOG.warn("callbacks that were delivered could not be removed: {}", error.getMessage());
+                    LOG.warn("what could not be delivered could not be removed: {}", error.getMessage());
+                } else if (count > 0) {
+                    LOG.warn("{} callbacks or events could not be delivered for 7 days and are given up", count);
                 }
             });
         }
@@ -191,6 +219,9 @@ final class ServerStore implements AutoCloseable {
     public void close() {
         if (relay != null) {
             relay.close();
+        }
+        if (outgoing != null) {
+            outgoing.conversations().close();
         }
         if (database != null) {
             database.close();

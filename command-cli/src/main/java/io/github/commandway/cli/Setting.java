@@ -119,6 +119,20 @@ enum Setting {
             "",
             "what callbacks are signed with: Base64 of at least 24 bytes",
             Role.SERVER),
+    CONVERSATION_TARGET(
+            "conversations.target",
+            "--conversation-target",
+            Kind.QUEUE_TARGET,
+            "agent:client-001",
+            "who executes the commands of conversations, several sessions at a time; there are conversations only with a database",
+            Role.SERVER),
+    EVENTS_URL(
+            "events.url",
+            "--events-url",
+            Kind.TEXT,
+            "",
+            "where the events of conversations are sent, as CloudEvents by POST, signed as callbacks are; without it they can be read here only",
+            Role.SERVER),
     STORE(
             "store.kind",
             "--store",

@@ -123,6 +123,27 @@ class CompletionCallbacksTest {
         }
     }
 
+    @Test
+    void aResultThatSaysItFailedIsNoSuccess() {
+        confirm = true;
+        Registry registry = new Registry();
+        registry.register(
+                "test",
+                300,
+                (context, command, tag, receiver) -> receiver.completeYield(tag, "{\"success\":false}", null));
+        try (OutboxRelay relay = relay();
+                CommandManager manager = CommandManager.builder(registry)
+                        .store(SqlCommandStore.builder(database)
+                                .endHook(callbacks)
+                                .build())
+                        .build()) {
+            manager.submit(CommandRequest.to(new Target.Local(300), "scan").build())
+                    .join();
+            await().until(() -> relay.stats().sent() == 1);
+            assertThat(bodies).singleElement().asString().contains("\"success\":false,\"message\"");
+        }
+    }
+
     private OutboxRelay relay() {
         return OutboxRelay.of(outbox)
                 .publish(

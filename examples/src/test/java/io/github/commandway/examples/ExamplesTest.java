@@ -191,4 +191,12 @@ class ExamplesTest {
         assertThat(record.status()).isEqualTo(CommandStatus.COMPLETED);
         assertThat(record.result()).isEqualTo("hello, world".getBytes(StandardCharsets.UTF_8));
     }
+
+    @Test
+    void theQueueExampleExecutesItsTasks(@TempDir Path folder) throws Exception {
+        assertThat(QueueExample.run(folder))
+                .map(CommandRecord::result)
+                .map(result -> new String(result, StandardCharsets.UTF_8))
+                .containsExactly("scanned shelf 1", "scanned shelf 2", "scanned shelf 3");
+    }
 }

@@ -6,12 +6,16 @@ import static org.awaitility.Awaitility.await;
 import io.github.commandway.agent.AgentRuntime;
 import io.github.commandway.agent.CommandExecutor;
 import io.github.commandway.agent.UnknownCommandException;
+import io.github.commandway.dispatch.Handler;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
+import io.github.commandway.manager.RetryPolicy;
+import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.queue.QueueOptions;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.JoinClient;
 import io.github.commandway.quic.ServerAddress;
@@ -20,6 +24,8 @@ import io.github.commandway.quic.identity.CertificateAuthority;
 import io.github.commandway.quic.identity.Identity;
 import io.github.commandway.quic.identity.IdentityRequest;
 import io.github.commandway.quic.identity.JoinTokens;
+import io.github.commandway.store.Database;
+import io.github.commandway.store.SqlCommandStore;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -32,6 +38,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
@@ -110,6 +117,32 @@ class ReadmeTest {
         assertThat(record.result()).isEqualTo(request.payload());
     }
 
+    @Test
+    void itsQueueRuns() throws Exception {
+        Registry registry = new Registry();
+        Database database = Database.sqlite(data.resolve("commands.db"));
+        toClose.push(database);
+        Handler worker = (context, command, tag, receiver) -> receiver.completeYield(tag, "done", null);
+
+        // README
+        CommandQueues queues = CommandQueues.builder(registry)
+                .queue(QueueOptions.serial("robot").withRetry(RetryPolicy.exponential(3)), worker)
+                .build();
+        registry.register(queues);
+        CommandManager manager = CommandManager.builder(registry)
+                .store(SqlCommandStore.of(database))
+                .build();
+        manager.recover().get(); // takes up what an earlier run left
+        queues.start(manager);
+        // end
+        toClose.push(manager);
+        toClose.push(queues);
+
+        CommandRequest request = CommandRequest.toQueue("robot", "SCAN_QRCODE").build();
+        CommandRecord record = manager.submit(request).get().completion().get(30, TimeUnit.SECONDS);
+        assertThat(record.status()).isEqualTo(CommandStatus.COMPLETED);
+    }
+
     private static byte[] restart(byte[] payload) {
         return payload;
     }
@@ -125,6 +158,6 @@ class ReadmeTest {
                     .contains("```java\n" + snippets.group(1).stripIndent().strip() + "\n```");
             count++;
         }
-        assertThat(count).isEqualTo(3);
+        assertThat(count).isEqualTo(4);
     }
 }
