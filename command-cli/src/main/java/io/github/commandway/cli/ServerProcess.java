@@ -12,8 +12,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -156,7 +156,7 @@ final class ServerProcess implements AutoCloseable {
             }
         }
         hourly.scheduleWithFixedDelay(() -> renewLocalToken(tokens), 1, 1, TimeUnit.HOURS);
-        hourly.scheduleWithFixedDelay(() -> store.purge(Instant.now()), 1, 1, TimeUnit.HOURS);
+        hourly.scheduleWithFixedDelay(() -> store.purge(Clock.systemUTC().instant()), 1, 1, TimeUnit.HOURS);
         return server;
     }
 

@@ -271,6 +271,7 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             Map<String, QueueCount> queues)
             throws SQLException {
         if (!isWritten) {
+            eventSizes.remove(step.last.id());
             step.positions.forEach(position -> outcomes.set(position, new Database.Outcome<>(Written.NO)));
             return;
         }
@@ -292,13 +293,14 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         }
         signals.changed(record.id());
         if (isEnd) {
-            eventSizes.remove(record.id());
             database.afterCommit(counts::ended);
             for (EndHook hook : endHooks) {
                 hook.onEnd(connection, record);
             }
         }
         if (isEnd || step.isNextAttempt) {
+            // what comes next may be another server's to write
+            eventSizes.remove(record.id());
             database.afterCommit(() -> signals.forget(record.id()));
         }
     }

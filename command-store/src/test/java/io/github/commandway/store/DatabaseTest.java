@@ -40,7 +40,7 @@ class DatabaseTest {
         assertThat(database.read(connection -> value(connection.createStatement(), "a"))
                         .get(10, TimeUnit.SECONDS))
                 .isEqualTo(7);
-        assertThat(written).isCompletedWithValue(1);
+        assertThat(written.get(10, TimeUnit.SECONDS)).isEqualTo(1);
     }
 
     @Test
