@@ -126,13 +126,14 @@ class QueueToAgentTest {
             }
         });
         CommandHandle handle = server.submit(CommandRequest.toQueue(Server.QUEUE, "slow")
-                .timeout(Duration.ofSeconds(2))
+                .timeout(Duration.ofSeconds(3))
                 .retry(TWICE)
                 .build());
         assertThat(told.await(30, TimeUnit.SECONDS)).isTrue();
+        Awaitility.await()
+                .until(() -> handle.record().sentAt() != null && handle.record().attempt() == 2);
         // the agent does take others meanwhile
         assertThat(ended(server.submit(AGENT, "other", "")).status()).isEqualTo(CommandStatus.COMPLETED);
-        Awaitility.await().until(() -> handle.record().attempt() == 2);
         assertThat(tries).hasValue(1);
         stop.countDown();
         CommandRecord record = ended(handle);

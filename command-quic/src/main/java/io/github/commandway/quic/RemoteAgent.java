@@ -94,6 +94,7 @@ final class RemoteAgent {
     void add(RemoteCommand command) {
         boolean refused = false;
         boolean canGo = false;
+        boolean mayOvertake = false;
         synchronized (this) {
             if (command.cause != null) {
                 // ended before it came here
@@ -111,6 +112,8 @@ final class RemoteAgent {
                 } else {
                     command.state = State.WAITING;
                     waiting.addLast(command);
+                    // those before it may be waiting for nothing but an earlier attempt of theirs
+                    mayOvertake = !stopping.isEmpty();
                 }
             }
         }
@@ -119,6 +122,8 @@ final class RemoteAgent {
             fail(command, Reason.REJECTED_BY_AGENT, noRoom());
         } else if (canGo) {
             handOver(command);
+        } else if (mayOvertake) {
+            sendWaiting();
         }
     }
 
