@@ -110,7 +110,7 @@ public final class SqlCommandStore implements CommandStore {
         queues = new SqlQueueStore(database, node, clock, counts, signals, statements);
         countNow().join();
         long every = builder.lease.toNanos() / 3;
-        renewing = timer.scheduleWithFixedDelay(() -> node.renew(signals), every, every, TimeUnit.NANOSECONDS);
+        renewing = timer.scheduleWithFixedDelay(() -> node.renew(signals), 0, every, TimeUnit.NANOSECONDS);
     }
 
     /** Starts to build a store on a database, which stays the caller's and must be closed after the store. */
@@ -338,6 +338,7 @@ public final class SqlCommandStore implements CommandStore {
             }
         }
         node.removeDead(connection);
+        QueueCounts.ofDeadNodes(connection, statements, node.id()).write(connection, statements, node.id());
         return purged;
     }
 
@@ -414,7 +415,8 @@ public final class SqlCommandStore implements CommandStore {
 
     private static Map<String, Long> readWaiting(Connection connection) throws SQLException {
         Map<String, Long> waiting = new HashMap<>();
-        try (PreparedStatement select = connection.prepareStatement("select name, waiting from cw_queue");
+        try (PreparedStatement select =
+                        connection.prepareStatement("select queue, sum(waiting) from cw_count group by queue");
                 ResultSet row = select.executeQuery()) {
             while (row.next()) {
                 waiting.put(row.getString(1), row.getLong(2));
@@ -532,7 +534,7 @@ public final class SqlCommandStore implements CommandStore {
     @Override
     public void listen(StoreListener listener) {
         if (database.isShared()) {
-            listening = new Listening(database, node.id(), listener);
+            listening = new Listening(database, node.id(), signals, listener);
         }
     }
 
