@@ -185,6 +185,9 @@ class TaskRoutesTest {
     void takesTasksAtAnyPathThatNothingElseHasAClaimTo() {
         assertThat(server.post("/robot/arm/1", "{\"cmd_type\":\"echo\"}").status())
                 .isEqualTo(200);
+        assertThat(server.post("/robot/arm/1", "{\"cmd_type\":\"hang\"}", "Prefer", "respond-async")
+                        .status())
+                .isEqualTo(202);
         assertThat(server.post("/api/comand", "{\"cmd_type\":\"echo\"}").status())
                 .isEqualTo(404);
         assertThat(server.post("/task/1/stop", "{}").status()).isEqualTo(404);
