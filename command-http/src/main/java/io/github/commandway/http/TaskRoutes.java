@@ -309,7 +309,7 @@ final class TaskRoutes {
     private static Reply.Full result(CommandRecord record) {
         TaskJson.Outcome outcome = TaskJson.Outcome.of(record);
         Map<String, Object> result = outcome.result();
-        if (record.status() == CommandStatus.COMPLETED && result != null) {
+        if (record.result() != null && result != null) {
             return Reply.json(outcome.httpStatus(), result).header("Location", "/api/command/" + record.id());
         }
         throw failure(record).with("task_id", record.id().toString()).with("reason", outcome.reason());

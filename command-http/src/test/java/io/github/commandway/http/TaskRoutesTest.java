@@ -120,8 +120,14 @@ class TaskRoutesTest {
 
         JsonNode task = server.get("/task/" + id).json();
         assertThat(task.get("status").asString()).isEqualTo("failed");
-        assertThat(task.get("reason").asString()).isEqualTo("unsuccessful");
+        assertThat(task.get("reason").asString()).isEqualTo("executor_error");
         assertThat(task.at("/result/message").asString()).isEqualTo("no bottle");
+        JsonNode queue = server.get("/queue/status").json();
+        assertThat(queue.get("failed_tasks").asInt()).isEqualTo(1);
+        assertThat(queue.get("completed_tasks").asInt()).isZero();
+        Answer command = server.get("/api/command/" + id);
+        assertThat(command.text("/command/status")).isEqualTo("failed");
+        assertThat(command.text("/command/result/message")).isEqualTo("no bottle");
     }
 
     @ParameterizedTest
