@@ -623,24 +623,16 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private boolean end(LiveCommand command, long tag, @Nullable Object data, @Nullable Throwable error) {
-        if (error instanceof CommandException failure) {
-            return end(command, tag, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
-        }
+        byte[] result = bytesOf(data);
         if (error != null) {
-            return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
+            // a result that cannot be kept must not hide why the command failed
+            byte[] kept = result == null || result.length > maxPayloadBytes ? null : result;
+            Reason reason = error instanceof CommandException failure ? failure.reason() : Reason.EXECUTOR_ERROR;
+            return end(command, tag, statusOf(reason), reason, messageOf(error), kept);
         }
-        return complete(command, tag, data);
-    }
-
-    private boolean complete(LiveCommand command, long tag, @Nullable Object data) {
-        byte[] result;
         if (data == null) {
             result = NO_BYTES;
-        } else if (data instanceof byte[] bytes) {
-            result = bytes;
-        } else if (data instanceof CharSequence text) {
-            result = text.toString().getBytes(StandardCharsets.UTF_8);
-        } else {
+        } else if (result == null) {
             String problem =
                     "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
             return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
@@ -650,6 +642,14 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return end(command, tag, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
         }
         return end(command, tag, CommandStatus.COMPLETED, Reason.OK, null, result);
+    }
+
+    /** The bytes of a result; null if there is none, or it is of another type. */
+    private static byte @Nullable [] bytesOf(@Nullable Object data) {
+        if (data instanceof byte[] bytes) {
+            return bytes;
+        }
+        return data instanceof CharSequence text ? text.toString().getBytes(StandardCharsets.UTF_8) : null;
     }
 
     private static CommandStatus statusOf(Reason reason) {

@@ -1,5 +1,6 @@
 package io.github.commandway.http;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -98,11 +99,11 @@ final class Schemas {
             Map.entry("QueueChanged", "success:boolean message:string cancelled:integer queue:Queue"),
             Map.entry(
                     TASK_PROBLEM,
-                    "type:string title:string status:integer detail:string code:integer field:string success:boolean message:string"
+                    "type:problem-type title:string status:integer detail:string code:integer field:string success:boolean message:string"
                             + " cmd_id:string task_id:string reason:string"),
             Map.entry(
                     PROBLEM,
-                    "type:string title:string status:integer detail:string code:string field:string success:boolean message:string"));
+                    "type:problem-type title:string status:integer detail:string code:string field:string success:boolean message:string"));
 
     private Schemas() {}
 
@@ -133,6 +134,14 @@ final class Schemas {
         return switch (type) {
             case "any" -> Map.of();
             case "date-time" -> Map.of("type", "string", "format", type);
+            case "problem-type" ->
+                Map.of(
+                        "type",
+                        "string",
+                        "enum",
+                        Arrays.stream(ProblemType.values())
+                                .map(ProblemType::uri)
+                                .toList());
             case "string", "integer", "number", "boolean" -> Map.of("type", type);
             default -> reference(type);
         };
