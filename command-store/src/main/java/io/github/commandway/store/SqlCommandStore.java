@@ -216,7 +216,11 @@ public final class SqlCommandStore implements CommandStore {
 
     private CommandPage list(Connection connection, CommandQuery query, long[] before) throws SQLException {
         StringBuilder sql = new StringBuilder(SELECT).append("where (created_at, seq) < (?, ?)");
-        List<Object> parameters = new ArrayList<>(List.of(before[0], before[1]));
+        // one bound, where the index is entered: with two of them a database may walk from the one to the other
+        Instant until = query.until();
+        boolean isBounded = until != null && until.toEpochMilli() <= before[0];
+        List<Object> parameters =
+                new ArrayList<>(isBounded ? List.of(until.toEpochMilli(), 0L) : List.of(before[0], before[1]));
         Target target = query.target();
         if (target != null) {
             sql.append(" and target = ?");
@@ -235,11 +239,6 @@ public final class SqlCommandStore implements CommandStore {
         if (from != null) {
             sql.append(" and created_at >= ?");
             parameters.add(from.toEpochMilli());
-        }
-        Instant until = query.until();
-        if (until != null) {
-            sql.append(" and created_at < ?");
-            parameters.add(until.toEpochMilli());
         }
         sql.append(" order by created_at desc, seq desc limit ?");
         parameters.add(query.limit() + 1);
