@@ -543,7 +543,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             LiveCommand command, CommandStatus from, CommandEvent.Type type, long atMillis) {
         command.lastSequence++;
         CompletableFuture<Boolean> written = update(command, from);
-        watchForFailure(written, command);
+        watchForLoss(written, command);
         events.announce(command, command.lastSequence, type, atMillis);
         return written;
     }
@@ -602,7 +602,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CommandEvent event = new CommandEvent(
                 command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
-        watchForFailure(append(command, event), command);
+        watchForLoss(append(command, event), command);
         events.announce(command, event);
     }
 
@@ -929,6 +929,24 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private static boolean isWritten(CompletableFuture<Boolean> written) {
         return written.isDone() && !written.isCompletedExceptionally() && written.join();
+    }
+
+    /** Stops the work if a change of it was refused, since the command is not this server's any more. The command's lock is held. */
+    private void watchForLoss(CompletableFuture<Boolean> written, LiveCommand command) {
+        watchForFailure(written, command);
+        if (isWritten(written)) {
+            return;
+        }
+        long tag = command.tag;
+        written.thenAccept(ok -> {
+            boolean lost;
+            synchronized (command) {
+                lost = !ok && command.owned && !command.status.isTerminal() && command.tag == tag;
+            }
+            if (lost) {
+                becomeWhatIsRecorded(command);
+            }
+        });
     }
 
     private void watchForFailure(CompletableFuture<Boolean> written, LiveCommand command) {
