@@ -96,7 +96,7 @@ enum Setting {
             "--task-ids",
             Kind.TASK_IDS,
             "time",
-            "the form of task ids: time (task_20231215_143022_abc123) or number (TASK_000001)",
+            "the form of task ids: time (task_20231215_143022_abc123) or number (TASK_000001; for one server, as two on one database would give the same ones)",
             Role.SERVER),
     QUEUES(
             "queues",
