@@ -14,5 +14,6 @@ module io.github.commandway.core {
     exports io.github.commandway.dispatch;
     exports io.github.commandway.manager;
     exports io.github.commandway.directory;
+    exports io.github.commandway.process;
     exports io.github.commandway.queue;
 }
