@@ -6,6 +6,8 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -76,8 +78,19 @@ public final class Workers implements AutoCloseable {
      * once it has ended. Work that is refused completes the tag, too.
      */
     public void run(CommandContext context, long tag, ResultReceiver receiver, Work work) {
-        Job job = start(work, (result, error) -> receiver.completeYield(tag, result, error));
+        run(context, work, (result, error) -> receiver.completeYield(tag, result, error));
+    }
+
+    /**
+     * Does work for a command, and stops it when the command is cancelled.
+     *
+     * @param done completes the command; called exactly once, in any thread, with the result or the error, of which one is null; must not block
+     */
+    public void run(CommandContext context, Work work, BiConsumer<@Nullable Object, @Nullable Throwable> done) {
+        Job job = new Job(work, done);
+        jobs.add(job);
         context.onCancel(job::cancel);
+        launch(job);
     }
 
     /**
@@ -88,6 +101,11 @@ public final class Workers implements AutoCloseable {
     public Job start(Work work, BiConsumer<@Nullable Object, @Nullable Throwable> done) {
         Job job = new Job(work, done);
         jobs.add(job);
+        launch(job);
+        return job;
+    }
+
+    private void launch(Job job) {
         try {
             pool.execute(job);
         } catch (RejectedExecutionException e) {
@@ -97,7 +115,27 @@ public final class Workers implements AutoCloseable {
                             : new RejectedExecutionException("'" + name + "' is busy: " + threads + " commands run and "
                                     + places + " wait, which are all it takes; try again later"));
         }
-        return job;
+    }
+
+    /** Does work whose outcome a future takes. Cancelling the future completes it at once and stops the work. */
+    public <T extends @Nullable Object> CompletableFuture<T> submit(Callable<T> work) {
+        CompletableFuture<T> outcome = new CompletableFuture<>();
+        Job job = start(
+                own -> {
+                    outcome.complete(work.call());
+                    return null;
+                },
+                (none, error) -> {
+                    if (error != null) {
+                        outcome.completeExceptionally(error);
+                    }
+                });
+        outcome.whenComplete((result, error) -> {
+            if (outcome.isCancelled()) {
+                job.cancel(CancelCause.REQUESTED);
+            }
+        });
+        return outcome;
     }
 
     /** How many pieces of work run or wait. */
