@@ -8,6 +8,7 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
 import io.github.commandway.manager.CommandRejectedException.Code;
+import io.github.commandway.timing.DeadlineWheel;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -74,7 +75,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /** Open commands that are this server's and were not submitted to it since it started: so the store knows no tag of theirs. */
     private final Map<RecordId, LiveCommand> guests = new ConcurrentHashMap<>();
 
-    private final DeadlineWheel deadlines;
+    private final DeadlineWheel<LiveCommand> deadlines;
     private final AtomicLong tags = new AtomicLong();
     private final AtomicBoolean adopting = new AtomicBoolean();
     private final AtomicInteger open = new AtomicInteger();
@@ -109,7 +110,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
         timer = builder.timer == null ? newTimer() : builder.timer;
-        deadlines = new DeadlineWheel(ticker.getAsLong());
+        deadlines = new DeadlineWheel<>(ticker.getAsLong());
         registry.freeze();
         store.listen(new Elsewhere());
         ticking = timer.scheduleWithFixedDelay(

@@ -416,7 +416,7 @@ public final class InMemoryCommandStore implements CommandStore {
             if (newest == null) {
                 oldest = row;
             } else {
-                newest.nextInWheelOrEnded = row;
+                newest.next = row;
             }
             newest = row;
             size++;
@@ -430,11 +430,11 @@ public final class InMemoryCommandStore implements CommandStore {
         /** There must be one. */
         LiveCommand takeOldest() {
             LiveCommand row = Objects.requireNonNull(oldest);
-            oldest = row.nextInWheelOrEnded;
+            oldest = row.next;
             if (oldest == null) {
                 newest = null;
             }
-            row.nextInWheelOrEnded = null;
+            row.next = null;
             size--;
             bytes -= row.endedBytes();
             return row;

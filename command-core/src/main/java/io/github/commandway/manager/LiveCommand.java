@@ -3,6 +3,7 @@ package io.github.commandway.manager;
 import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.Reason;
+import io.github.commandway.timing.Timed;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
@@ -14,10 +15,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One command of this manager: the record, the promise and the context in one object, since every command needs all three. All
- * mutable fields are guarded by this object's own lock, except those of the wheel and the in-memory store, which these guard. Lock
+ * mutable fields are guarded by this object's own lock, except those of the wheel and the in-memory store, which these guard. (Once it has
+ * ended, and so left the wheel, {@link #next} is the in-memory store's: what ended after it.) Lock
  * order: command, then store, table and wheel.
  */
-final class LiveCommand implements RecordedCommand, CommandContext, CommandHandle {
+final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, CommandContext, CommandHandle {
     /** The store has said that it is safe. */
     static final int RECORDED = 1;
 
@@ -75,14 +77,6 @@ final class LiveCommand implements RecordedCommand, CommandContext, CommandHandl
 
     /** The in-memory store's: only there once more than the bare life has happened, which can be told from the times above. */
     @Nullable EventLog log;
-
-    long wheelNanos;
-    boolean inWheel;
-
-    @Nullable LiveCommand wheelPrevious;
-
-    /** What is behind it in the wheel; once it has ended, and so left the wheel, the in-memory store's: what ended after it. */
-    @Nullable LiveCommand nextInWheelOrEnded;
 
     /** The in-memory store's: by which its table finds the row without a look at the id. */
     final int idHash;

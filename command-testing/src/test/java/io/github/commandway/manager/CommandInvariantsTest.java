@@ -12,6 +12,7 @@ import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.testing.FaultyCommandStore;
 import io.github.commandway.testing.FaultyCommandStore.Write;
 import io.github.commandway.testing.ManualTime;
+import io.github.commandway.timing.DeadlineWheel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -1,4 +1,4 @@
-package io.github.commandway.manager;
+package io.github.commandway.timing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -15,32 +15,30 @@ class DeadlineWheelTest {
     private static final long TICK = DeadlineWheel.TICK_NANOS;
     private static final long TURN = TICK * 2_048;
 
-    private long lastTag;
-
     @Test
     void firesNeverEarlyAndAtMostATickLate() {
-        DeadlineWheel wheel = new DeadlineWheel(0);
-        LiveCommand command = command();
-        wheel.schedule(command, 10 * TICK + 1);
+        DeadlineWheel<Entry> wheel = new DeadlineWheel<>(0);
+        Entry entry = new Entry();
+        wheel.schedule(entry, 10 * TICK + 1);
         assertThat(expired(wheel, 10 * TICK)).isEmpty();
-        assertThat(expired(wheel, 11 * TICK)).containsExactly(command);
+        assertThat(expired(wheel, 11 * TICK)).containsExactly(entry);
         assertThat(expired(wheel, 12 * TICK)).isEmpty();
     }
 
     @Test
     void firesWhatHasPassedAlreadyAtTheNextLook() {
-        DeadlineWheel wheel = new DeadlineWheel(0);
+        DeadlineWheel<Entry> wheel = new DeadlineWheel<>(0);
         expired(wheel, 100 * TICK + 3);
-        LiveCommand command = command();
-        wheel.schedule(command, 5);
-        assertThat(expired(wheel, 100 * TICK + 3)).containsExactly(command);
+        Entry entry = new Entry();
+        wheel.schedule(entry, 5);
+        assertThat(expired(wheel, 100 * TICK + 3)).containsExactly(entry);
     }
 
     @Test
     void doesNotMistakeOneTurnForAnother() {
-        DeadlineWheel wheel = new DeadlineWheel(0);
-        LiveCommand soon = command();
-        LiveCommand later = command();
+        DeadlineWheel<Entry> wheel = new DeadlineWheel<>(0);
+        Entry soon = new Entry();
+        Entry later = new Entry();
         wheel.schedule(soon, 3 * TICK);
         wheel.schedule(later, 3 * TICK + TURN);
         assertThat(expired(wheel, 3 * TICK)).containsExactly(soon);
@@ -50,12 +48,12 @@ class DeadlineWheelTest {
 
     @Test
     void missesNothingWhenNobodyLookedForManyTurns() {
-        DeadlineWheel wheel = new DeadlineWheel(0);
-        List<LiveCommand> all = new ArrayList<>();
+        DeadlineWheel<Entry> wheel = new DeadlineWheel<>(0);
+        List<Entry> all = new ArrayList<>();
         for (int i = 0; i < 100; i++) {
-            LiveCommand command = command();
-            wheel.schedule(command, i * TURN / 10 + i);
-            all.add(command);
+            Entry entry = new Entry();
+            wheel.schedule(entry, i * TURN / 10 + i);
+            all.add(entry);
         }
         assertThat(expired(wheel, 20 * TURN)).containsExactlyInAnyOrderElementsOf(all);
     }
@@ -65,33 +63,33 @@ class DeadlineWheelTest {
     void agreesWithAListThatIsLookedThroughEveryTime(long start) {
         long seed = Long.getLong("commandway.seed", System.nanoTime());
         Random random = new Random(seed);
-        DeadlineWheel wheel = new DeadlineWheel(start);
-        Map<LiveCommand, Long> model = new HashMap<>();
-        List<LiveCommand> scheduled = new ArrayList<>();
+        DeadlineWheel<Entry> wheel = new DeadlineWheel<>(start);
+        Map<Entry, Long> model = new HashMap<>();
+        List<Entry> scheduled = new ArrayList<>();
         // both counted from the start, so that the model needs no arithmetic that overflows
         long now = 0;
         for (int step = 0; step < 20_000; step++) {
             switch (random.nextInt(5)) {
                 case 0, 1 -> {
-                    LiveCommand command = command();
+                    Entry entry = new Entry();
                     long deadline = now + randomDelay(random);
-                    wheel.schedule(command, start + deadline);
-                    model.put(command, deadline);
-                    scheduled.add(command);
+                    wheel.schedule(entry, start + deadline);
+                    model.put(entry, deadline);
+                    scheduled.add(entry);
                 }
                 case 2 -> {
                     if (!scheduled.isEmpty()) {
-                        LiveCommand command = scheduled.get(random.nextInt(scheduled.size()));
-                        wheel.cancel(command);
-                        model.remove(command);
+                        Entry entry = scheduled.get(random.nextInt(scheduled.size()));
+                        wheel.cancel(entry);
+                        model.remove(entry);
                     }
                 }
                 default -> {
                     now += random.nextInt(20) == 0 ? Math.abs(randomDelay(random)) : random.nextLong(2 * TICK);
-                    List<LiveCommand> fired = expired(wheel, start + now);
+                    List<Entry> fired = expired(wheel, start + now);
                     String at = "seed " + seed + ", step " + step;
-                    for (LiveCommand command : fired) {
-                        Long deadline = model.remove(command);
+                    for (Entry entry : fired) {
+                        Long deadline = model.remove(entry);
                         assertThat(deadline)
                                 .as("fired twice or after cancel, %s", at)
                                 .isNotNull();
@@ -116,14 +114,11 @@ class DeadlineWheelTest {
                 + (random.nextInt(10) == 0 ? 0 : TICK);
     }
 
-    private static List<LiveCommand> expired(DeadlineWheel wheel, long now) {
-        List<LiveCommand> due = new ArrayList<>();
+    private static List<Entry> expired(DeadlineWheel<Entry> wheel, long now) {
+        List<Entry> due = new ArrayList<>();
         wheel.expire(now, due);
         return due;
     }
 
-    private LiveCommand command() {
-        CommandRequest request = CommandRequest.toAgent("a", "type").build();
-        return new LiveCommand(RecordId.ofUuid(0, ++lastTag), request, lastTag, 0);
-    }
+    private static final class Entry extends Timed<Entry> {}
 }

@@ -1,0 +1,2 @@
+/** Deadlines of many things at once. */
+package io.github.commandway.timing;
