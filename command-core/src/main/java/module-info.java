@@ -16,4 +16,5 @@ module io.github.commandway.core {
     exports io.github.commandway.directory;
     exports io.github.commandway.process;
     exports io.github.commandway.queue;
+    exports io.github.commandway.system;
 }
