@@ -46,7 +46,7 @@ final class Tokens {
             return null;
         }
         int end = endOfPiece();
-        if (end < 0 && buffer.length - from > LONGEST || end - from > LONGEST) {
+        if ((end < 0 && buffer.length - from > LONGEST) || end - from > LONGEST) {
             throw new IllegalStateException("a piece is longer than " + LONGEST + " bytes");
         }
         if (end < 0) {
@@ -112,6 +112,6 @@ final class Tokens {
     }
 
     private static boolean isSpace(byte value) {
-        return value == ' ' || value >= '\t' && value <= '\r';
+        return value == ' ' || (value >= '\t' && value <= '\r');
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
+import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -25,7 +26,7 @@ class VerdictTest {
 
         assertThat(failure).isNotNull();
         assertThat(failure.reason()).isEqualTo(Reason.EXECUTOR_ERROR);
-        assertThat(Verdict.of(new StringBuilder(result))).isNotNull();
+        assertThat(Verdict.of(CharBuffer.wrap(result))).isNotNull();
     }
 
     @ParameterizedTest

@@ -44,7 +44,7 @@ public final class HandlerDriver {
         registry.freeze();
     }
 
-    /** A process that can call; it has a mailbox from now on, until {@link #end}. */
+    /** A process that can call; it has a mailbox from now on, until {@link Caller#end}. */
     public Caller process(long pid) {
         mailboxes.putIfAbsent(new Pid(pid), new ConcurrentLinkedQueue<>());
         return new Caller(new Pid(pid));
