@@ -98,6 +98,11 @@ final class Schemas {
             Map.entry("QueueFound", "success:boolean queue:Queue"),
             Map.entry("QueueChanged", "success:boolean message:string cancelled:integer queue:Queue"),
             Map.entry(
+                    "DeadLetter",
+                    "id:string topic:string key:string type:string payload:any attempts:integer error:string parked_at:date-time omitted:string[]"),
+            Map.entry("DeadLetters", "success:boolean total:integer dead:DeadLetter[] next_after:integer"),
+            Map.entry("DeadLetterDone", "success:boolean id:string message:string"),
+            Map.entry(
                     TASK_PROBLEM,
                     "type:problem-type title:string status:integer detail:string code:integer field:string success:boolean message:string"
                             + " cmd_id:string task_id:string reason:string"),
