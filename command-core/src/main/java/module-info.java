@@ -7,6 +7,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.github.commandway.core {
     requires transitive org.jspecify;
+    requires transitive java.net.http;
     requires org.agrona;
     requires org.slf4j;
 
