@@ -11,6 +11,7 @@ module io.github.commandway.core {
     requires org.agrona;
     requires org.slf4j;
 
+    exports io.github.commandway.boot;
     exports io.github.commandway.conversation.api;
     exports io.github.commandway.dispatch;
     exports io.github.commandway.manager;

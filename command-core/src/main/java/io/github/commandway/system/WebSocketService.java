@@ -388,7 +388,7 @@ public final class WebSocketService implements SystemService {
                 throw new IllegalArgumentException("only the process that opened the connection can subscribe to it");
             }
             synchronized (this) {
-                if (subscriber != null || waiter != null && !waiter.isDone()) {
+                if (subscriber != null || (waiter != null && !waiter.isDone())) {
                     throw new IllegalStateException("the messages of this connection are taken by somebody already");
                 }
                 subscriber = caller;
@@ -410,7 +410,7 @@ public final class WebSocketService implements SystemService {
                     next = queue.isEmpty() ? end : queue.peek();
                     taker = waiter != null && waiter.isDone() ? null : waiter;
                     reader = subscriber;
-                    if (next == null || taker == null && reader == null) {
+                    if (next == null || (taker == null && reader == null)) {
                         return;
                     }
                     delivering = true;

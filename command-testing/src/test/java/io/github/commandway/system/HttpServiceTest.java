@@ -11,7 +11,6 @@ import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.system.HttpService.BatchResult;
-import io.github.commandway.system.HttpService.Builder;
 import io.github.commandway.system.HttpService.FilePart;
 import io.github.commandway.system.HttpService.Request;
 import io.github.commandway.system.HttpService.RequestBatch;
@@ -304,7 +303,7 @@ class HttpServiceTest {
         assertThat(driver.call(request("GET", "/echo").build()).error()).isInstanceOf(RejectedExecutionException.class);
     }
 
-    private Builder request(String method, String path) {
+    private HttpService.Builder request(String method, String path) {
         return Request.builder(method, uri(path));
     }
 
