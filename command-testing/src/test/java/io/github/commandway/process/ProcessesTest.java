@@ -561,7 +561,7 @@ class ProcessesTest {
         }
         callers.shutdown();
         await().atMost(LONGEST).until(() -> processes.stats().processes() == 0);
-        assertThat(received.get() + processes.stats().messagesLost()).isEqualTo(threads * rounds);
+        assertThat(received.get() + processes.stats().messagesLost()).isEqualTo((long) threads * rounds);
     }
 
     @Test
