@@ -34,7 +34,7 @@ public final class DurableBenchmark {
     private static final int CALLERS = 64;
     private static final int WORKERS = 64;
     private static final byte[] PAYLOAD = new byte[250];
-    private static final int BATCH = 500;
+    private static final int LARGE_BATCH = 500;
 
     static {
         Arrays.fill(PAYLOAD, (byte) 'x');
@@ -196,7 +196,7 @@ public final class DurableBenchmark {
         return jobs / ((System.nanoTime() - start) / 1e9);
     }
 
-    /** One row for each commit, and many rows for each commit, by one connection. */
+    /** One row for each commit, as many as there are callers, and many more, by one connection. */
     private void bare(String name, Connection connection, String blob) throws Exception {
         try (var statement = connection.createStatement()) {
             statement.execute("DROP TABLE IF EXISTS bare");
@@ -206,7 +206,8 @@ public final class DurableBenchmark {
         connection.setAutoCommit(false);
         try (PreparedStatement insert = connection.prepareStatement("INSERT INTO bare VALUES (?, ?)")) {
             add(name + "_one", insertFor(connection, insert, ids, 1));
-            add(name + "_batch", insertFor(connection, insert, ids, BATCH));
+            add(name + "_batch", insertFor(connection, insert, ids, CALLERS));
+            add(name + "_large_batch", insertFor(connection, insert, ids, LARGE_BATCH));
         }
         connection.setAutoCommit(true);
     }
@@ -245,6 +246,7 @@ public final class DurableBenchmark {
         figures.addRatio("run_vs_jobrunr", "commandway_pg_run", "jobrunr_run");
         figures.addRatio("run_vs_dbscheduler", "commandway_pg_run", "dbscheduler_run");
         figures.addRatio("pg_one_vs_bare", "commandway_pg_enqueue_one", "bare_pg_one");
+        figures.addRatio("pg_vs_bare_batch", "commandway_pg_enqueue", "bare_pg_batch");
         figures.addRatio("sqlite_vs_bare_batch", "commandway_sqlite_enqueue", "bare_sqlite_batch");
         figures.addRatio("sqlite_one_vs_bare", "commandway_sqlite_enqueue_one", "bare_sqlite_one");
         System.out.println(figures);

@@ -15,13 +15,15 @@ import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.Statement;
-import java.time.Duration;
+import java.time.Clock;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
 /**
@@ -103,7 +105,9 @@ public final class GrowthBenchmark {
         private final CommandStore store;
         private final CommandManager manager;
         private final Random random = new Random(1);
+        private final Clock clock = Clock.systemUTC();
         private List<RecordId> ids = List.of();
+        private Instant filledAt = Instant.EPOCH;
 
         Store(Database database) {
             this.database = database;
@@ -121,6 +125,9 @@ public final class GrowthBenchmark {
                     .get()
                     .id();
             manager.cancel(template).get();
+            // those of the fill before are still there
+            long first = 100_000 + 10L * records;
+            filledAt = clock.instant();
             try (Connection connection = DriverManager.getConnection(jdbcUrl, "postgres", "");
                     Statement statement = connection.createStatement()) {
                 List<String> columns = new ArrayList<>();
@@ -145,13 +152,13 @@ public final class GrowthBenchmark {
                         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < "
                                 + records
                                 + ") INSERT INTO cw_command (id, " + String.join(", ", columns)
-                                + ") SELECT 'TASK_' || (n + 100000), "
+                                + ") SELECT 'TASK_' || (n + " + first + "), "
                                 + String.join(", ", values) + " FROM (SELECT * FROM cw_command WHERE id = '" + template
                                 + "') t, numbers");
                 statement.execute("ANALYZE cw_command");
                 ids = new ArrayList<>();
                 for (int i = 0; i < READS; i++) {
-                    ids.add(RecordId.of(RecordId.Form.TASK_NUMBER, 0, 100_001 + random.nextInt(records)));
+                    ids.add(RecordId.of(RecordId.Form.TASK_NUMBER, 0, first + 1 + random.nextInt(records)));
                 }
             }
         }
@@ -170,8 +177,8 @@ public final class GrowthBenchmark {
                     times,
                     i -> store.list(new CommandQuery(null, null, TYPES + i % 50, null, null, 20, null))));
             timings.add(time("list_time", times, i -> {
-                var now = java.time.Instant.now().minus(Duration.ofSeconds(2 + i % 5));
-                return store.list(new CommandQuery(null, null, null, now.minusSeconds(1), now, 20, null));
+                Instant until = filledAt.minusSeconds(2 + i % 5);
+                return store.list(new CommandQuery(null, null, null, until.minusSeconds(1), until, 20, null));
             }));
             return timings;
         }
@@ -187,7 +194,7 @@ public final class GrowthBenchmark {
             return time("claim", times, i -> manager.claim("waiting", 1, 1_000_000, true));
         }
 
-        private static Timing time(String what, int times, java.util.function.IntFunction<CompletableFuture<?>> work) {
+        private static Timing time(String what, int times, IntFunction<CompletableFuture<?>> work) {
             long[] nanos = new long[times];
             for (int i = 0; i < times; i++) {
                 long start = System.nanoTime();

@@ -96,7 +96,7 @@ enum Setting {
             "--task-ids",
             Kind.TASK_IDS,
             "time",
-            "the form of task ids: time (task_20231215_143022_abc123) or number (TASK_000001)",
+            "the form of task ids: time (task_20231215_143022_abc123) or number (TASK_000001; for one server, as two on one database would give the same ones)",
             Role.SERVER),
     QUEUES(
             "queues",
@@ -129,9 +129,37 @@ enum Setting {
     EVENTS_URL(
             "events.url",
             "--events-url",
+            Kind.WEB_ADDRESS,
+            "",
+            "where a webhook takes the events of conversations, as CloudEvents by POST, signed as callbacks are",
+            Role.SERVER),
+    OUTBOX_PUBLISHER(
+            "outbox.publisher",
+            "--outbox-publisher",
+            Kind.PUBLISHER,
+            "",
+            "where the events of conversations are sent: webhook, kafka, nats (JetStream), or only to the log; by default webhook if events.url is set, otherwise log",
+            Role.SERVER),
+    KAFKA_SERVERS(
+            "kafka.servers",
+            "--kafka-servers",
             Kind.TEXT,
             "",
-            "where the events of conversations are sent, as CloudEvents by POST, signed as callbacks are; without it they can be read here only",
+            "the Kafka brokers to begin with, such as kafka-1:9092,kafka-2:9092",
+            Role.SERVER),
+    KAFKA_SETTINGS(
+            "kafka.settings",
+            "--kafka-setting",
+            Kind.MAP,
+            "",
+            "further settings of Kafka's producer, such as security.protocol=SSL",
+            Role.SERVER),
+    NATS_SERVERS(
+            "nats.servers",
+            "--nats-servers",
+            Kind.TEXT,
+            "",
+            "the NATS servers, such as nats://user:password@nats-1:4222,nats://nats-2:4222; a stream has to take the topics as subjects",
             Role.SERVER),
     STORE(
             "store.kind",

@@ -26,5 +26,8 @@ public final class CommandIds {
     /** Executes a typed command on one member of the group that is its target. */
     public static final int GROUP_EXECUTE = 223;
 
+    /** Hands over a recorded command and waits for its end. */
+    public static final int SUBMIT = 224;
+
     private CommandIds() {}
 }

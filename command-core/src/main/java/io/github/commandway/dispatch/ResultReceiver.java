@@ -12,7 +12,7 @@ public interface ResultReceiver {
     /**
      * Ends the command behind {@code tag}. The first call for a tag decides; later ones are counted and dropped.
      *
-     * @param data the result where {@code error} is null; who receives it says which types it takes
+     * @param data the result; beside an {@code error} what there is to keep of the failure, or null. Who receives it says which types it takes
      * @param error why the command failed, or null if it succeeded; a {@link CommandException} carries its {@link Reason}
      */
     void completeYield(long tag, @Nullable Object data, @Nullable Throwable error);

@@ -544,7 +544,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             LiveCommand command, CommandStatus from, CommandEvent.Type type, long atMillis) {
         command.lastSequence++;
         CompletableFuture<Boolean> written = update(command, from);
-        watchForFailure(written, command);
+        watchForLoss(written, command);
         events.announce(command, command.lastSequence, type, atMillis);
         return written;
     }
@@ -603,7 +603,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CommandEvent event = new CommandEvent(
                 command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
-        watchForFailure(append(command, event), command);
+        watchForLoss(append(command, event), command);
         events.announce(command, event);
     }
 
@@ -624,24 +624,16 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private boolean end(LiveCommand command, long tag, @Nullable Object data, @Nullable Throwable error) {
-        if (error instanceof CommandException failure) {
-            return end(command, tag, statusOf(failure.reason()), failure.reason(), failure.getMessage(), null);
-        }
+        byte[] result = bytesOf(data);
         if (error != null) {
-            return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, messageOf(error), null);
+            // a result that cannot be kept must not hide why the command failed
+            byte[] kept = result == null || result.length > maxPayloadBytes ? null : result;
+            Reason reason = error instanceof CommandException failure ? failure.reason() : Reason.EXECUTOR_ERROR;
+            return end(command, tag, statusOf(reason), reason, messageOf(error), kept);
         }
-        return complete(command, tag, data);
-    }
-
-    private boolean complete(LiveCommand command, long tag, @Nullable Object data) {
-        byte[] result;
         if (data == null) {
             result = NO_BYTES;
-        } else if (data instanceof byte[] bytes) {
-            result = bytes;
-        } else if (data instanceof CharSequence text) {
-            result = text.toString().getBytes(StandardCharsets.UTF_8);
-        } else {
+        } else if (result == null) {
             String problem =
                     "the handler returned a " + data.getClass().getName() + "; a result is a byte[], text or null";
             return end(command, tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
@@ -651,6 +643,14 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return end(command, tag, CommandStatus.FAILED, Reason.PAYLOAD_TOO_LARGE, problem, null);
         }
         return end(command, tag, CommandStatus.COMPLETED, Reason.OK, null, result);
+    }
+
+    /** The bytes of a result; null if there is none, or it is of another type. */
+    private static byte @Nullable [] bytesOf(@Nullable Object data) {
+        if (data instanceof byte[] bytes) {
+            return bytes;
+        }
+        return data instanceof CharSequence text ? text.toString().getBytes(StandardCharsets.UTF_8) : null;
     }
 
     private static CommandStatus statusOf(Reason reason) {
@@ -930,6 +930,24 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private static boolean isWritten(CompletableFuture<Boolean> written) {
         return written.isDone() && !written.isCompletedExceptionally() && written.join();
+    }
+
+    /** Stops the work if a change of it was refused, since the command is not this server's any more. The command's lock is held. */
+    private void watchForLoss(CompletableFuture<Boolean> written, LiveCommand command) {
+        watchForFailure(written, command);
+        if (isWritten(written)) {
+            return;
+        }
+        long tag = command.tag;
+        written.thenAccept(ok -> {
+            boolean lost;
+            synchronized (command) {
+                lost = !ok && command.owned && !command.status.isTerminal() && command.tag == tag;
+            }
+            if (lost) {
+                becomeWhatIsRecorded(command);
+            }
+        });
     }
 
     private void watchForFailure(CompletableFuture<Boolean> written, LiveCommand command) {

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param status where it is in its life
  * @param reason why it ended, or null while it has not
  * @param message what went wrong, for people; null if nothing did. While it waits for another try: why the last one failed
- * @param result what the executor returned; null unless completed. Not copied, so it must not be modified
+ * @param result what the executor returned; null until it has ended, and where it failed without returning anything. Not copied, so it must not be modified
  * @param attempt which try this is, from 1
  * @param createdAt when it was accepted
  * @param sentAt when it was handed to its executor, or null

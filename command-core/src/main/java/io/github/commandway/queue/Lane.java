@@ -228,7 +228,7 @@ final class Lane {
 
         @Override
         public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
-            receiver.completeYield(tag, data, error);
+            receiver.completeYield(tag, data, error == null ? Verdict.of(data) : error);
             end();
         }
 

@@ -79,7 +79,7 @@ final class Access {
 
     private String authenticate(@Nullable String authorization) {
         if (authorization == null) {
-            throw new Problem(401, "unauthenticated", "a bearer token is needed: Authorization: Bearer <token>")
+            throw new Problem(ProblemType.UNAUTHENTICATED, "a bearer token is needed: Authorization: Bearer <token>")
                     .header("WWW-Authenticate", "Bearer realm=\"commandway\"");
         }
         String found = null;
@@ -93,7 +93,7 @@ final class Access {
             }
         }
         if (found == null) {
-            throw new Problem(401, "unauthenticated", "the bearer token is not one that this server knows")
+            throw new Problem(ProblemType.UNAUTHENTICATED, "the bearer token is not one that this server knows")
                     .header("WWW-Authenticate", "Bearer realm=\"commandway\", error=\"invalid_token\"");
         }
         return found;
@@ -112,7 +112,7 @@ final class Access {
         }
         byte[] known = digestsByName.get(name);
         if (known == null || !MessageDigest.isEqual(known, given)) {
-            throw new Problem(401, "unauthenticated", "the name and token are not ones that this server knows")
+            throw new Problem(ProblemType.UNAUTHENTICATED, "the name and token are not ones that this server knows")
                     .header("WWW-Authenticate", "Bearer realm=\"commandway\", error=\"invalid_token\"");
         }
         return name;
@@ -121,14 +121,12 @@ final class Access {
     private void checkComesFromHere(HttpHeaders headers) {
         String host = headers.get("Host");
         if (host == null || headers.getAll("Host").size() != 1) {
-            throw Problem.badRequest("invalid_header", "the header Host must be there once")
-                    .at("Host");
+            throw new Problem(ProblemType.INVALID_HEADER, "the header Host must be there once").at("Host");
         }
         String name = PORT.matcher(host).replaceFirst("").toLowerCase(Locale.ROOT);
         if (!LOOPBACK_NAME.matcher(name).matches() && !name.equals(boundName)) {
             throw new Problem(
-                            403,
-                            "foreign_host",
+                            ProblemType.FOREIGN_HOST,
                             "without credentials only requests to localhost, 127.0.0.1 or [::1] are answered")
                     .at("Host");
         }
@@ -148,8 +146,7 @@ final class Access {
 
     private static Problem foreign(String header) {
         return new Problem(
-                        403,
-                        "foreign_origin",
+                        ProblemType.FOREIGN_ORIGIN,
                         "without a bearer token no requests from web pages of another origin are answered")
                 .at(header);
     }

@@ -51,7 +51,6 @@ final class AgentRoutes {
                                 Field.optional(
                                         "connected", Field.Kind.FLAG, "Only those that are connected, or are not."))
                         .answers(200, "Clients")
-                        .refuses(400)
                         .handledBy(this::list),
                 Route.get("/api/clients/{id}", "One client.")
                         .answers(200, "Client")
@@ -68,7 +67,7 @@ final class AgentRoutes {
                                         Field.Kind.FLAG,
                                         "Whether to answer only when the client has taken it."))
                         .answers(200, "MessageSent")
-                        .refuses(400, 404, 413, 415, 503)
+                        .refuses(404, 503)
                         .handledBy(this::send),
                 Route.post("/api/broadcast", "Sends a message to all connected clients.")
                         .body(
@@ -76,7 +75,7 @@ final class AgentRoutes {
                                         .oneOf(TYPES),
                                 PAYLOAD)
                         .answers(200, "Broadcast")
-                        .refuses(400, 413, 415, 503)
+                        .refuses(503)
                         .handledBy(this::broadcast));
     }
 
@@ -107,7 +106,8 @@ final class AgentRoutes {
     private AgentInfo require(String id) {
         Optional<AgentInfo> found =
                 Field.required("id", Field.Kind.AGENT_ID, "").acceptsText(id) ? agents.find(id) : Optional.empty();
-        return found.orElseThrow(() -> new Problem(404, "target_unknown", "no client of this id was ever seen here"));
+        return found.orElseThrow(
+                () -> new Problem(ProblemType.TARGET_UNKNOWN, "no client of this id was ever seen here"));
     }
 
     private Map<String, Object> client(AgentInfo agent) {
@@ -153,7 +153,7 @@ final class AgentRoutes {
         return waiting.hold(() -> monoOf(agents.send(clientId, message, awaitReceipt))
                 .onErrorMap(
                         AgentAwayException.class,
-                        away -> new Problem(503, "target_away", String.valueOf(away.getMessage())).retryAfter(5))
+                        away -> new Problem(ProblemType.TARGET_AWAY, String.valueOf(away.getMessage())).retryAfter(5))
                 .then(Mono.fromSupplier(() -> {
                     Map<String, Object> json = new LinkedHashMap<>();
                     json.put("success", true);
@@ -167,8 +167,7 @@ final class AgentRoutes {
         byte[] payload = call.body().json("payload");
         if (payload.length > AgentMessage.MAX_PAYLOAD) {
             throw new Problem(
-                            413,
-                            "payload_too_large",
+                            ProblemType.PAYLOAD_TOO_LARGE,
                             "the payload has " + payload.length + " bytes; the most is " + AgentMessage.MAX_PAYLOAD
                                     + ", larger ones go as commands")
                     .at("/payload");

@@ -61,8 +61,7 @@ final class Cancellations {
 
     private static Problem alreadyEnded(CommandRecord record) {
         return new Problem(
-                409,
-                "already_ended",
+                ProblemType.ALREADY_ENDED,
                 "the command had already ended as " + record.status().code());
     }
 }

@@ -65,7 +65,7 @@ final class CommandRoutes {
                                 TIMEOUT,
                                 TTL)
                         .answers(200, "Submitted", 202, "Submitted")
-                        .refuses(400, 404, 413, 415, 422, 501, 503)
+                        .refuses(404, 409, 422, 501, 503)
                         .handledBy(this::submit),
                 Route.get("/api/command/{id}", "One command. With Prefer: wait=N the answer waits for its end.")
                         .answers(200, "Found")
@@ -82,7 +82,6 @@ final class CommandRoutes {
                                 Field.optional(
                                         "cursor", Field.Kind.TEXT, "Where to go on: next_cursor of the page before."))
                         .answers(200, "Commands")
-                        .refuses(400)
                         .handledBy(this::list),
                 Route.post(
                                 "/api/command/{id}/cancel",
@@ -143,8 +142,7 @@ final class CommandRoutes {
             return builder.build();
         } catch (IllegalArgumentException e) {
             // the fields of the body were checked, so it is the header
-            throw Problem.badRequest("invalid_header", String.valueOf(e.getMessage()))
-                    .at("Idempotency-Key");
+            throw new Problem(ProblemType.INVALID_HEADER, String.valueOf(e.getMessage())).at("Idempotency-Key");
         }
     }
 
@@ -192,7 +190,8 @@ final class CommandRoutes {
     }
 
     static Problem foreignCursor(IllegalArgumentException e) {
-        return Problem.badRequest("invalid_parameter", "'cursor' is not one that this server gave: " + e.getMessage())
+        return new Problem(
+                        ProblemType.INVALID_PARAMETER, "'cursor' is not one that this server gave: " + e.getMessage())
                 .at("cursor");
     }
 

@@ -71,12 +71,12 @@ final class ConversationRoutes {
                                         "What it is about: names its events and their topic; conversation if not given."),
                                 Field.optional("scope_id", Field.Kind.TEXT, "Which one: up to 128 characters."))
                         .answers(201, "SessionAnswer")
-                        .refuses(400, 409, 500, 503)
+                        .refuses(409, 500, 503)
                         .handledBy(this::create),
                 Route.get(SESSIONS, "The user's sessions, newest first.")
                         .query(LIMIT, Field.optional("after", Field.Kind.TEXT, "The last session of the page before."))
                         .answers(200, "SessionsAnswer")
-                        .refuses(400, 500, 503)
+                        .refuses(500, 503)
                         .handledBy(this::list),
                 Route.get(SESSION, "One session; its version is the ETag.")
                         .answers(200, "SessionAnswer")
@@ -86,7 +86,7 @@ final class ConversationRoutes {
                         .body(Field.required("status", Field.Kind.TEXT, "Only an ACTIVE session takes commands.")
                                 .oneOf(names(SessionStatus.values())))
                         .answers(200, "SessionAnswer")
-                        .refuses(400, 403, 412, 500, 503)
+                        .refuses(403, 412, 500, 503)
                         .handledBy(this::update),
                 Route.delete(SESSION, "Removes a session with its rounds and events, unless a command is pending.")
                         .answers(204, Schemas.NOTHING)
@@ -99,7 +99,7 @@ final class ConversationRoutes {
                                 Field.required("type", Field.Kind.TEXT, "What kind of command."),
                                 Field.optional("payload", Field.Kind.ANY, "Its parameters: any JSON."))
                         .answers(202, "CommandAccepted", 200, "CommandAccepted")
-                        .refuses(400, 403, 409, 500, 503)
+                        .refuses(403, 409, 500, 503)
                         .handledBy(this::enqueue),
                 Route.get(COMMANDS + "/{cmd_id}", "One command of the session.")
                         .answers(200, "SessionCommandAnswer")
@@ -121,13 +121,13 @@ final class ConversationRoutes {
                                 Field.optional("role", Field.Kind.TEXT, "Only those with this role.")
                                         .oneOf(lower(names(RoundRole.values()))))
                         .answers(200, "RoundsAnswer")
-                        .refuses(400, 403, 500, 503)
+                        .refuses(403, 500, 503)
                         .handledBy(this::rounds),
                 Route.get(
                                 SESSION + "/events",
                                 "The events of the session as they happen, behind Last-Event-ID if that is given.")
                         .answers(200, Schemas.EVENTS)
-                        .refuses(400, 403, 500, 503)
+                        .refuses(403, 500, 503)
                         .handledBy(this::events));
     }
 
@@ -155,7 +155,7 @@ final class ConversationRoutes {
                 ? null
                 : uuid(cursor)
                         .orElseThrow(
-                                () -> Problem.badRequest("invalid_parameter", "'after' must be the id of a session")
+                                () -> new Problem(ProblemType.INVALID_PARAMETER, "'after' must be the id of a session")
                                         .at("after"));
         return answer(conversations.listSessions(user(call), limit, after)).map(sessions -> {
             Map<String, Object> data = new LinkedHashMap<>();
@@ -184,7 +184,8 @@ final class ConversationRoutes {
         }
         Matcher matcher = VERSION.matcher(given);
         if (!matcher.matches()) {
-            throw Problem.badRequest("invalid_header", IF_MATCH + " must be the version of the session, such as \"3\"")
+            throw new Problem(
+                            ProblemType.INVALID_HEADER, IF_MATCH + " must be the version of the session, such as \"3\"")
                     .at(IF_MATCH);
         }
         return Long.parseLong(matcher.group(1));
@@ -301,8 +302,9 @@ final class ConversationRoutes {
         String header = call.header(LAST_EVENT_ID);
         Long after = header == null ? Long.valueOf(0) : RequestReader.parseNumber(header, 0, Long.MAX_VALUE);
         if (after == null) {
-            throw Problem.badRequest(
-                            "invalid_header", LAST_EVENT_ID + " must be the id of an event: a whole number from 0")
+            throw new Problem(
+                            ProblemType.INVALID_HEADER,
+                            LAST_EVENT_ID + " must be the id of an event: a whole number from 0")
                     .at(LAST_EVENT_ID);
         }
         return answer(conversations.getSession(user, session))
@@ -332,8 +334,7 @@ final class ConversationRoutes {
             return NOBODY;
         }
         if (given.isBlank() || given.length() > MAX_USER_ID) {
-            throw Problem.badRequest("invalid_header", USER_ID + " must have 1 to 256 characters")
-                    .at(USER_ID);
+            throw new Problem(ProblemType.INVALID_HEADER, USER_ID + " must have 1 to 256 characters").at(USER_ID);
         }
         return given;
     }
@@ -359,8 +360,20 @@ final class ConversationRoutes {
     }
 
     private static Problem problem(ConversationError error) {
-        Problem problem = new Problem(error.code(), error.kind().name().toLowerCase(Locale.ROOT), error.message());
+        Problem problem = new Problem(error.code(), type(error.kind()), error.message());
         return error.kind() == ConversationError.Kind.BUSY ? problem.retryAfter(1) : problem;
+    }
+
+    private static ProblemType type(ConversationError.Kind kind) {
+        return switch (kind) {
+            case INVALID -> ProblemType.INVALID;
+            case ACCESS_DENIED -> ProblemType.ACCESS_DENIED;
+            case NOT_FOUND -> ProblemType.NOT_FOUND;
+            case CONFLICT -> ProblemType.CONFLICT;
+            case VERSION_MISMATCH -> ProblemType.VERSION_MISMATCH;
+            case STORE_FAILED -> ProblemType.STORE_FAILED;
+            case BUSY -> ProblemType.BUSY;
+        };
     }
 
     private static Reply.Full session(int status, ConversationSession session) {

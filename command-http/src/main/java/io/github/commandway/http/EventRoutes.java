@@ -34,7 +34,7 @@ final class EventRoutes {
                         Field.Kind.SEQUENCE,
                         "Only events after this sequence number; the header Last-Event-ID comes first."))
                 .answers(200, Schemas.EVENTS, 204, Schemas.NOTHING)
-                .refuses(400, 404, 503)
+                .refuses(404, 503)
                 .handledBy(this::events));
     }
 
@@ -55,8 +55,9 @@ final class EventRoutes {
         }
         Long number = RequestReader.parseNumber(header, 0, Long.MAX_VALUE);
         if (number == null) {
-            throw Problem.badRequest(
-                            "invalid_header", LAST_EVENT_ID + " must be the id of an event: a whole number from 0")
+            throw new Problem(
+                            ProblemType.INVALID_HEADER,
+                            LAST_EVENT_ID + " must be the id of an event: a whole number from 0")
                     .at(LAST_EVENT_ID);
         }
         return number;
@@ -64,8 +65,8 @@ final class EventRoutes {
 
     private Reply events(CommandRecord record, long after) {
         if (after > record.lastSequence()) {
-            throw Problem.badRequest(
-                            "invalid_position",
+            throw new Problem(
+                            ProblemType.INVALID_POSITION,
                             "there is no event " + after + " yet; the newest one is " + record.lastSequence())
                     .at(AFTER);
         }

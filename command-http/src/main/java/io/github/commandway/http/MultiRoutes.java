@@ -59,14 +59,14 @@ final class MultiRoutes {
                                 "Sends a command to many clients and answers when all have ended, at the latest 5 s after the timeout or after 300 s.")
                         .body(body)
                         .answers(200, "MultiResult")
-                        .refuses(400, 413, 415, 503)
+                        .refuses(503)
                         .handledBy(this::multi),
                 Route.post(
                                 "/api/command/stream",
                                 "Sends a command to many clients; events start, result (one for each as it ends) and complete.")
                         .body(body)
                         .answers(200, Schemas.EVENTS)
-                        .refuses(400, 413, 415, 503)
+                        .refuses(503)
                         .handledBy(this::stream),
                 Route.post(
                                 "/api/command/multi/{id}/cancel",
@@ -108,8 +108,7 @@ final class MultiRoutes {
         Task task = tasks.get(call.path("id"));
         if (task == null) {
             return Mono.error(new Problem(
-                    404,
-                    "task_unknown",
+                    ProblemType.TASK_UNKNOWN,
                     "there is no such request any more; its commands can be cancelled one by one"));
         }
         return waiting.hold(() -> task.cancel(ends.after(Cancellations.WAIT)).map(task::cancelled));
@@ -260,7 +259,7 @@ final class MultiRoutes {
             json.put("status", CommandStatus.FAILED.code());
             if (refusal != null) {
                 json.put("error", String.valueOf(refusal.getMessage()));
-                json.put("code", Refusals.codeOf(refusal));
+                json.put("code", Refusals.typeOf(refusal).code());
             }
             return json;
         }

@@ -105,9 +105,11 @@ final class OpenApi {
     private static Map<String, Object> responses(Route route) {
         Map<String, Object> responses = new TreeMap<>();
         String schema = route.numbered() ? Schemas.TASK_PROBLEM : Schemas.PROBLEM;
+        route.commonProblems().forEach(status -> responses.put(status.toString(), problem("Refused", schema)));
         route.problems().forEach(status -> responses.put(status.toString(), problem("Refused", schema)));
-        route.answers().forEach((status, shape) -> responses.put(status.toString(), answer(shape)));
-        responses.put("default", problem("Any other problem", schema));
+        route.answers()
+                .forEach((status, shape) ->
+                        responses.put(status == Route.ANY_STATUS ? "default" : status.toString(), answer(shape)));
         return responses;
     }
 

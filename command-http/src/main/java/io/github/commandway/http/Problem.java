@@ -11,61 +11,64 @@ final class Problem extends RuntimeException {
     @Serial
     private static final long serialVersionUID = 1L;
 
-    private static final String TYPE_PREFIX = "urn:commandway:problem:";
-
     private final int status;
-    private final String code;
+    private final ProblemType type;
     private final String detail;
     private final @Nullable String field;
     private final transient Map<String, String> headers;
     private final transient Map<String, Object> members;
 
     /**
-     * @param code names the kind of problem for programs, such as {@code target_unknown}
      * @param detail for people: what is wrong, and what would be right
      */
-    Problem(int status, String code, String detail) {
-        this(status, code, detail, null, Map.of(), Map.of());
+    Problem(ProblemType type, String detail) {
+        this(type.status(), type, detail);
+    }
+
+    /**
+     * One with another status than its type usually has.
+     *
+     * @param detail for people: what is wrong, and what would be right
+     */
+    Problem(int status, ProblemType type, String detail) {
+        this(status, type, detail, null, Map.of(), Map.of());
     }
 
     private Problem(
             int status,
-            String code,
+            ProblemType type,
             String detail,
             @Nullable String field,
             Map<String, String> headers,
             Map<String, Object> members) {
         super(detail, null, false, false);
         this.status = status;
-        this.code = code;
+        this.type = type;
         this.detail = detail;
         this.field = field;
         this.headers = headers;
         this.members = members;
     }
 
-    static Problem badRequest(String code, String detail) {
-        return new Problem(400, code, detail);
-    }
-
     static Problem commandUnknown(String id) {
         return new Problem(
-                404, "command_unknown", "there is no command '" + id + "'; ended commands are kept for a limited time");
+                ProblemType.COMMAND_UNKNOWN,
+                "there is no command '" + id + "'; ended commands are kept for a limited time");
     }
 
     static Problem busy(String detail) {
-        return new Problem(503, "capacity", detail).retryAfter(1);
+        return new Problem(ProblemType.CAPACITY, detail).retryAfter(1);
     }
 
     /** The same problem, found at this JSON pointer, query parameter or header. */
     Problem at(String where) {
-        return new Problem(status, code, detail, where, headers, members);
+        return new Problem(status, type, detail, where, headers, members);
     }
 
     Problem header(String name, String value) {
         Map<String, String> more = new TreeMap<>(headers);
         more.put(name, value);
-        return new Problem(status, code, detail, field, more, members);
+        return new Problem(status, type, detail, field, more, members);
     }
 
     /** The same problem with one more member in its document, or another value for one that it has; null for no change. */
@@ -75,7 +78,7 @@ final class Problem extends RuntimeException {
         }
         Map<String, Object> more = new LinkedHashMap<>(members);
         more.put(name, value);
-        return new Problem(status, code, detail, field, headers, more);
+        return new Problem(status, type, detail, field, headers, more);
     }
 
     Problem retryAfter(int seconds) {
@@ -86,8 +89,8 @@ final class Problem extends RuntimeException {
         return status;
     }
 
-    String code() {
-        return code;
+    ProblemType type() {
+        return type;
     }
 
     Map<String, String> headers() {
@@ -96,13 +99,11 @@ final class Problem extends RuntimeException {
 
     Map<String, Object> document() {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("type", TYPE_PREFIX + code);
-        document.put(
-                "title",
-                Character.toUpperCase(code.charAt(0)) + code.substring(1).replace('_', ' '));
+        document.put("type", type.uri());
+        document.put("title", type.title());
         document.put("status", status);
         document.put("detail", detail);
-        document.put("code", code);
+        document.put("code", type.code());
         if (field != null) {
             document.put("field", field);
         }

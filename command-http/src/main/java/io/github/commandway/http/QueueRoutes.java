@@ -54,8 +54,7 @@ final class QueueRoutes {
         String name = call.path("name");
         if (queues.options(name).isEmpty()) {
             throw new Problem(
-                    404,
-                    "queue_unknown",
+                    ProblemType.QUEUE_UNKNOWN,
                     "there is no queue of this name; there are " + String.join(", ", queues.names()));
         }
         return name;

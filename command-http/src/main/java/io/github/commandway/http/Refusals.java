@@ -1,7 +1,6 @@
 package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandRejectedException;
-import java.util.Locale;
 
 /** What the manager's refusals are in HTTP. */
 final class Refusals {
@@ -9,22 +8,24 @@ final class Refusals {
 
     private Refusals() {}
 
-    /** The name in JSON and metrics, such as {@code target_unknown}. */
-    static String codeOf(CommandRejectedException refusal) {
-        return refusal.code().name().toLowerCase(Locale.ROOT);
+    static ProblemType typeOf(CommandRejectedException refusal) {
+        return switch (refusal.code()) {
+            case CAPACITY -> ProblemType.CAPACITY;
+            // 503 and not 429, since not this caller has sent too much
+            case TARGET_BUSY -> ProblemType.TARGET_BUSY;
+            case TARGET_AWAY -> ProblemType.TARGET_AWAY;
+            case SHUTTING_DOWN -> ProblemType.SHUTTING_DOWN;
+            case STORE_FAILED -> ProblemType.STORE_FAILED;
+            case TARGET_UNKNOWN -> ProblemType.TARGET_UNKNOWN;
+            case UNKNOWN_COMMAND -> ProblemType.UNKNOWN_COMMAND;
+            case PAYLOAD_TOO_LARGE -> ProblemType.PAYLOAD_TOO_LARGE;
+            case IDEMPOTENCY_CONFLICT -> ProblemType.IDEMPOTENCY_CONFLICT;
+            case EXCLUSIVE_KEY_TAKEN -> ProblemType.EXCLUSIVE_KEY_TAKEN;
+        };
     }
 
     static Problem problemOf(CommandRejectedException refusal) {
-        // a busy target is 503 and not 429, since not this caller has sent too much
-        int status = switch (refusal.code()) {
-            case CAPACITY, TARGET_BUSY, TARGET_AWAY, SHUTTING_DOWN, STORE_FAILED -> 503;
-            case TARGET_UNKNOWN -> 404;
-            case UNKNOWN_COMMAND -> 501;
-            case PAYLOAD_TOO_LARGE -> 413;
-            case IDEMPOTENCY_CONFLICT -> 422;
-            case EXCLUSIVE_KEY_TAKEN -> 409;
-        };
-        Problem problem = new Problem(status, codeOf(refusal), String.valueOf(refusal.getMessage()));
+        Problem problem = new Problem(typeOf(refusal), String.valueOf(refusal.getMessage()));
         if (!refusal.code().isRetryable()) {
             return problem;
         }

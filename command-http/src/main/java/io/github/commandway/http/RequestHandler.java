@@ -114,8 +114,7 @@ final class RequestHandler {
             boolean streaming = found.answers().containsValue(Schemas.EVENTS);
             if (streaming && request.method().name().equals("HEAD")) {
                 throw new Problem(
-                                405,
-                                "method_not_allowed",
+                                ProblemType.METHOD_NOT_ALLOWED,
                                 "a stream of events has no end to tell the length of; use GET")
                         .header("Allow", "GET");
             }
@@ -127,7 +126,7 @@ final class RequestHandler {
         }
 
         private Mono<Values> body(Route found) {
-            if (!found.method().equals("POST") && !found.method().equals("PATCH")) {
+            if (!found.takesBody()) {
                 return Mono.just(new Values(Map.of()));
             }
             HttpHeaders headers = request.requestHeaders();
@@ -161,8 +160,7 @@ final class RequestHandler {
 
         private Problem tooLarge() {
             return new Problem(
-                            413,
-                            "body_too_large",
+                            ProblemType.BODY_TOO_LARGE,
                             "the body has more than the " + maxBodyBytes + " bytes that are allowed")
                     .header("Connection", "close");
         }
@@ -238,8 +236,9 @@ final class RequestHandler {
                 return Mono.error(error);
             }
             Problem problem = problemOf(error);
-            metrics.countProblem(problem.code());
-            return write(Reply.problem(numbered ? problem.with("code", ErrorNumbers.of(problem)) : problem));
+            metrics.countProblem(problem.type().code());
+            return write(
+                    Reply.problem(numbered ? problem.with("code", problem.type().number()) : problem));
         }
 
         private Problem problemOf(Throwable error) {
@@ -252,7 +251,8 @@ final class RequestHandler {
             String id = ids.next().toString();
             LOG.error("{} {} failed, error id {}", request.method(), route, id, error);
             return new Problem(
-                    500, "internal_error", "something went wrong in the server; its log has more under error id " + id);
+                    ProblemType.INTERNAL_ERROR,
+                    "something went wrong in the server; its log has more under error id " + id);
         }
 
         private String methodTag() {
@@ -262,15 +262,14 @@ final class RequestHandler {
     }
 
     private static Problem bodyTooSlow() {
-        return new Problem(408, "request_timeout", "the body did not come in time").header("Connection", "close");
+        return new Problem(ProblemType.REQUEST_TIMEOUT, "the body did not come in time").header("Connection", "close");
     }
 
     private static void requireJson(@Nullable String contentType, boolean orForm) {
         String type = contentType == null ? "" : contentType.split(";", 2)[0].strip();
         if (!type.equalsIgnoreCase(Reply.JSON) && !(orForm && (type.isEmpty() || type.equalsIgnoreCase(FORM)))) {
             throw new Problem(
-                            415,
-                            "unsupported_media_type",
+                            ProblemType.UNSUPPORTED_MEDIA_TYPE,
                             "the body must be JSON, with Content-Type: application/json"
                                     + (type.isEmpty() ? "; the header is missing" : ""))
                     .at("Content-Type");
@@ -308,6 +307,7 @@ final class RequestHandler {
     }
 
     private static Problem badUrl(IllegalArgumentException e) {
-        return Problem.badRequest("malformed_url", "the URL is not percent-encoded as it must be: " + e.getMessage());
+        return new Problem(
+                ProblemType.MALFORMED_URL, "the URL is not percent-encoded as it must be: " + e.getMessage());
     }
 }

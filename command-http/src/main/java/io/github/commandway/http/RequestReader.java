@@ -62,10 +62,10 @@ final class RequestReader {
             try {
                 return readWhole(parser, text, fields);
             } catch (StreamConstraintsException e) {
-                throw problem("json_limit", parser, e.getOriginalMessage());
+                throw problem(ProblemType.JSON_LIMIT, parser, e.getOriginalMessage());
             } catch (JacksonException e) {
                 throw problem(
-                        "malformed_json",
+                        ProblemType.MALFORMED_JSON,
                         parser,
                         "the body is not valid JSON: " + e.getOriginalMessage(),
                         e.getLocation());
@@ -80,17 +80,17 @@ final class RequestReader {
                     .decode(ByteBuffer.wrap(body))
                     .toString();
         } catch (CharacterCodingException e) {
-            throw Problem.badRequest("malformed_json", "the body is not valid UTF-8, which JSON must be");
+            throw new Problem(ProblemType.MALFORMED_JSON, "the body is not valid UTF-8, which JSON must be");
         }
     }
 
     private static Values readWhole(JsonParser parser, String text, List<Field> fields) {
         if (parser.nextToken() != JsonToken.START_OBJECT) {
-            throw problem("invalid_field", parser, "the body must be a JSON object with " + namesOf(fields));
+            throw problem(ProblemType.INVALID_FIELD, parser, "the body must be a JSON object with " + namesOf(fields));
         }
         Map<String, Object> values = readMembers(parser, text, fields);
         if (parser.nextToken() != null) {
-            throw problem("malformed_json", parser, "something follows the end of the JSON object");
+            throw problem(ProblemType.MALFORMED_JSON, parser, "something follows the end of the JSON object");
         }
         requireAll(fields, values, "");
         return new Values(values);
@@ -102,7 +102,7 @@ final class RequestReader {
             Field field = find(fields, parser.currentName());
             if (field == null) {
                 throw problem(
-                        "unknown_field",
+                        ProblemType.UNKNOWN_FIELD,
                         parser,
                         "there is no field '" + shorten(parser.currentName()) + "'; known are " + namesOf(fields));
             }
@@ -115,7 +115,7 @@ final class RequestReader {
     private static void requireAll(List<Field> fields, Map<String, Object> values, String where) {
         for (Field field : fields) {
             if (field.required() && !values.containsKey(field.name())) {
-                throw Problem.badRequest("missing_field", "'" + field.name() + "' is required: " + field.expected())
+                throw new Problem(ProblemType.MISSING_FIELD, "'" + field.name() + "' is required: " + field.expected())
                         .at(where + "/" + field.name());
             }
         }
@@ -152,18 +152,21 @@ final class RequestReader {
         Field item = Field.required(field.name(), Field.Kind.AGENT_ID, "");
         while (parser.nextToken() != JsonToken.END_ARRAY) {
             if (ids.size() >= Field.MAX_CLIENT_IDS) {
-                throw problem("invalid_field", parser, "at most " + Field.MAX_CLIENT_IDS + " client ids are allowed");
+                throw problem(
+                        ProblemType.INVALID_FIELD,
+                        parser,
+                        "at most " + Field.MAX_CLIENT_IDS + " client ids are allowed");
             }
             String id = readText(parser, item);
             if (!ids.add(id)) {
                 throw problem(
-                        "invalid_field",
+                        ProblemType.INVALID_FIELD,
                         parser,
                         "client id '" + id + "' is here twice, and a command would run there twice");
             }
         }
         if (ids.isEmpty()) {
-            throw Problem.badRequest("invalid_field", "'" + field.name() + "' must be " + field.expected())
+            throw new Problem(ProblemType.INVALID_FIELD, "'" + field.name() + "' must be " + field.expected())
                     .at("/" + field.name());
         }
         return new ArrayList<>(ids);
@@ -244,16 +247,16 @@ final class RequestReader {
         parameters.forEach((name, given) -> {
             Field field = find(fields, name);
             if (field == null) {
-                throw Problem.badRequest(
-                                "unknown_parameter",
+                throw new Problem(
+                                ProblemType.UNKNOWN_PARAMETER,
                                 "there is no query parameter '" + shorten(name) + "' here; "
                                         + (fields.isEmpty() ? "none is allowed" : "known are " + namesOf(fields)))
                         .at(shorten(name));
             }
             Object value = given.size() == 1 ? parse(given.get(0), field) : null;
             if (value == null) {
-                throw Problem.badRequest(
-                                "invalid_parameter",
+                throw new Problem(
+                                ProblemType.INVALID_PARAMETER,
                                 "query parameter '" + name + "' must be given once, as " + field.expected())
                         .at(name);
             }
@@ -308,16 +311,20 @@ final class RequestReader {
             case VALUE_STRING -> "the string \"" + shorten(parser.getString()) + "\"";
             default -> shorten(parser.getString());
         };
-        return problem("invalid_field", parser, "'" + field.name() + "' must be " + field.expected() + ", not " + got);
+        return problem(
+                ProblemType.INVALID_FIELD,
+                parser,
+                "'" + field.name() + "' must be " + field.expected() + ", not " + got);
     }
 
-    private static Problem problem(String code, JsonParser parser, String what) {
-        return problem(code, parser, what, parser.currentTokenLocation());
+    private static Problem problem(ProblemType type, JsonParser parser, String what) {
+        return problem(type, parser, what, parser.currentTokenLocation());
     }
 
-    private static Problem problem(String code, JsonParser parser, String what, @Nullable TokenStreamLocation where) {
+    private static Problem problem(
+            ProblemType type, JsonParser parser, String what, @Nullable TokenStreamLocation where) {
         String place = where == null ? "" : " (line " + where.getLineNr() + ", column " + where.getColumnNr() + ")";
-        return Problem.badRequest(code, what + place)
+        return new Problem(type, what + place)
                 .at(parser.streamReadContext().pathAsPointer().toString());
     }
 }

@@ -2,6 +2,9 @@ package io.github.commandway.http;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import reactor.core.publisher.Mono;
 
 /**
@@ -14,7 +17,7 @@ import reactor.core.publisher.Mono;
  * @param query the parameters that it takes
  * @param body the members of the JSON object that it takes; empty if it takes none
  * @param answers what it answers when all is well: status to the name of a schema in {@link Schemas}
- * @param problems the statuses with which it refuses, beyond those that every route may answer
+ * @param problems the statuses with which it refuses, beyond {@link #commonProblems}
  */
 record Route(
         String method,
@@ -32,10 +35,29 @@ record Route(
     /** The path of a route that takes what no other route has a claim to. */
     static final String ANY_PATH = "/{path}";
 
+    /** In {@link #answers}: a status that the table cannot know. */
+    static final int ANY_STATUS = 0;
+
     /** Answers one call of the route; runs in an event loop, so it must not block. */
     @FunctionalInterface
     interface Handler {
         Mono<Reply> handle(Call call);
+    }
+
+    /** The statuses of problems that any route like this one may end in, whatever it does: bad or foreign requests, too much at once, mistakes of ours. */
+    Set<Integer> commonProblems() {
+        Set<Integer> statuses = new TreeSet<>(Set.of(400, 403, 500, 503));
+        if (!open) {
+            statuses.add(401);
+        }
+        if (takesBody()) {
+            statuses.addAll(Set.of(408, 413, 415));
+        }
+        return statuses;
+    }
+
+    boolean takesBody() {
+        return method.equals("POST") || method.equals("PATCH");
     }
 
     static Builder get(String path, String summary) {
@@ -105,6 +127,13 @@ record Route(
 
         Builder answers(int status, String schema, int otherStatus, String otherSchema) {
             answers = Map.of(status, schema, otherStatus, otherSchema);
+            return this;
+        }
+
+        /** Beside the other answers there may be one with any status. */
+        Builder answersAnyStatus(String schema) {
+            answers = new TreeMap<>(answers);
+            answers.put(ANY_STATUS, schema);
             return this;
         }
 

@@ -55,13 +55,13 @@ final class RouteTable {
                 }
             }
             throw new Problem(
-                    404, "path_unknown", "there is nothing at this path; GET /openapi.json lists what there is");
+                    ProblemType.PATH_UNKNOWN, "there is nothing at this path; GET /openapi.json lists what there is");
         }
         if (allowed.contains("GET")) {
             allowed.add("HEAD");
         }
         String methods = String.join(", ", allowed);
-        throw new Problem(405, "method_not_allowed", "this path takes only " + methods).header("Allow", methods);
+        throw new Problem(ProblemType.METHOD_NOT_ALLOWED, "this path takes only " + methods).header("Allow", methods);
     }
 
     private static boolean matches(String[] template, String[] given, Map<String, String> parameters) {

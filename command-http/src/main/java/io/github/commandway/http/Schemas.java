@@ -1,5 +1,6 @@
 package io.github.commandway.http;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -97,12 +98,17 @@ final class Schemas {
             Map.entry("QueueFound", "success:boolean queue:Queue"),
             Map.entry("QueueChanged", "success:boolean message:string cancelled:integer queue:Queue"),
             Map.entry(
+                    "DeadLetter",
+                    "id:string topic:string key:string type:string payload:any attempts:integer error:string parked_at:date-time omitted:string[]"),
+            Map.entry("DeadLetters", "success:boolean total:integer dead:DeadLetter[] next_after:integer"),
+            Map.entry("DeadLetterDone", "success:boolean id:string message:string"),
+            Map.entry(
                     TASK_PROBLEM,
-                    "type:string title:string status:integer detail:string code:integer field:string success:boolean message:string"
+                    "type:problem-type title:string status:integer detail:string code:integer field:string success:boolean message:string"
                             + " cmd_id:string task_id:string reason:string"),
             Map.entry(
                     PROBLEM,
-                    "type:string title:string status:integer detail:string code:string field:string success:boolean message:string"));
+                    "type:problem-type title:string status:integer detail:string code:string field:string success:boolean message:string"));
 
     private Schemas() {}
 
@@ -133,6 +139,14 @@ final class Schemas {
         return switch (type) {
             case "any" -> Map.of();
             case "date-time" -> Map.of("type", "string", "format", type);
+            case "problem-type" ->
+                Map.of(
+                        "type",
+                        "string",
+                        "enum",
+                        Arrays.stream(ProblemType.values())
+                                .map(ProblemType::uri)
+                                .toList());
             case "string", "integer", "number", "boolean" -> Map.of("type", type);
             default -> reference(type);
         };

@@ -102,18 +102,21 @@ final class TaskJson {
             if (reason == null) {
                 return new Outcome(record.sentAt() == null ? PENDING : RUNNING, null, null, 200);
             }
-            return record.status() == CommandStatus.COMPLETED
-                    ? completed(record)
-                    : new Outcome(FAILED, reason.code(), failure(record, reason), 200);
+            byte[] content = record.result();
+            String status =
+                    record.status() == CommandStatus.COMPLETED ? record.status().code() : FAILED;
+            return content == null
+                    ? new Outcome(status, reason.code(), failure(record, reason), 200)
+                    : returned(record, status, reason, content);
         }
 
-        private static Outcome completed(CommandRecord record) {
-            byte[] content = record.result() == null ? new byte[0] : record.result();
+        private static Outcome returned(CommandRecord record, String status, Reason reason, byte[] content) {
+            boolean completed = reason == Reason.OK;
             ObjectNode object = Json.object(content);
             Map<String, Object> result = new LinkedHashMap<>();
             if (object == null || !object.has(SUCCESS)) {
-                result.put(SUCCESS, true);
-                result.put(MESSAGE, record.request().type() + "完成");
+                result.put(SUCCESS, completed);
+                result.put(MESSAGE, completed ? record.request().type() + "完成" : messageOf(record, reason));
             }
             int httpStatus = 200;
             if (object == null) {
@@ -122,13 +125,10 @@ final class TaskJson {
                 httpStatus = httpStatus(object.remove(HTTP_STATUS));
                 object.properties().forEach(member -> result.put(member.getKey(), member.getValue()));
             }
-            // an executor that returns normally may still say that it did not do what was asked
-            boolean isFailure = object != null
-                    && object.path(SUCCESS).isBoolean()
-                    && !object.path(SUCCESS).booleanValue();
-            return isFailure
-                    ? new Outcome(FAILED, "unsuccessful", result, httpStatus)
-                    : new Outcome(record.status().code(), Reason.OK.code(), result, httpStatus);
+            if (!completed) {
+                result.put(SUCCESS, false);
+            }
+            return new Outcome(status, reason.code(), result, httpStatus);
         }
 
         private static int httpStatus(@Nullable JsonNode wanted) {
@@ -140,8 +140,12 @@ final class TaskJson {
         private static Map<String, Object> failure(CommandRecord record, Reason reason) {
             Map<String, Object> result = new LinkedHashMap<>();
             result.put(SUCCESS, false);
-            result.put(MESSAGE, record.message() == null ? reason.code() : record.message());
+            result.put(MESSAGE, messageOf(record, reason));
             return result;
+        }
+
+        private static String messageOf(CommandRecord record, Reason reason) {
+            return record.message() == null ? reason.code() : record.message();
         }
 
         boolean isFailure() {

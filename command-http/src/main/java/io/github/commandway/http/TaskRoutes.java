@@ -102,7 +102,6 @@ final class TaskRoutes {
                                 Field.optional(
                                         "cursor", Field.Kind.TEXT, "Where to go on: next_cursor of the page before."))
                         .answers(200, "Tasks")
-                        .refuses(400)
                         .handledBy(this::list),
                 Route.get("/queue/status", "What is in the queue that takes the tasks, or in another one.")
                         .withNumbers()
@@ -139,16 +138,18 @@ final class TaskRoutes {
     }
 
     private Route submission(String path, String summary) {
-        return Route.post(path, summary)
+        Route.Builder route = Route.post(path, summary)
                 .withNumbers()
                 .withAnyType()
                 .body(body(queueField("Which queue takes it")))
-                .answers(200, isSync() ? Schemas.ANY : "TaskSubmitted", 202, "TaskSubmitted")
-                .refuses(
-                        isSync()
-                                ? new Integer[] {400, 408, 410, 413, 415, 422, 500, 503}
-                                : new Integer[] {400, 413, 415, 422, 503})
-                .handledBy(this::submit);
+                .answers(200, isSync() ? Schemas.ANY : "TaskSubmitted", 202, "TaskSubmitted");
+        if (isSync()) {
+            // the executor's result may ask for one
+            route.answersAnyStatus(Schemas.ANY).refuses(408, 410, 422, 500, 503);
+        } else {
+            route.refuses(422, 503);
+        }
+        return route.handledBy(this::submit);
     }
 
     private Field queueField(String what) {
@@ -200,8 +201,7 @@ final class TaskRoutes {
         }
         String type = named.text("cmd_type");
         if (type == null) {
-            throw Problem.badRequest("missing_field", "'cmd_type' is required: " + TYPE.expected())
-                    .at("/cmd_type");
+            throw new Problem(ProblemType.MISSING_FIELD, "'cmd_type' is required: " + TYPE.expected()).at("/cmd_type");
         }
         String queue = body.text("queue", options.queue());
         CommandRequest.Builder builder = CommandRequest.toQueue(queue, type)
@@ -220,8 +220,7 @@ final class TaskRoutes {
             return builder.build();
         } catch (IllegalArgumentException e) {
             // the fields of the body were checked, so it is the header
-            throw Problem.badRequest("invalid_header", String.valueOf(e.getMessage()))
-                    .at("Idempotency-Key");
+            throw new Problem(ProblemType.INVALID_HEADER, String.valueOf(e.getMessage())).at("Idempotency-Key");
         }
     }
 
@@ -274,7 +273,7 @@ final class TaskRoutes {
     }
 
     private static Problem invalid(String where, String detail) {
-        return Problem.badRequest("invalid_field", detail).at(where);
+        return new Problem(ProblemType.INVALID_FIELD, detail).at(where);
     }
 
     /** The answer that the task was accepted; with what has become of it if the caller wanted to wait for that. */
@@ -310,7 +309,7 @@ final class TaskRoutes {
     private static Reply.Full result(CommandRecord record) {
         TaskJson.Outcome outcome = TaskJson.Outcome.of(record);
         Map<String, Object> result = outcome.result();
-        if (record.status() == CommandStatus.COMPLETED && result != null) {
+        if (record.result() != null && result != null) {
             return Reply.json(outcome.httpStatus(), result).header("Location", "/api/command/" + record.id());
         }
         throw failure(record).with("task_id", record.id().toString()).with("reason", outcome.reason());
@@ -319,14 +318,16 @@ final class TaskRoutes {
     private static Problem failure(CommandRecord record) {
         String message = record.message() == null ? record.status().code() : record.message();
         return switch (record.status()) {
-            case TIMEOUT -> new Problem(408, "task_timeout", message);
-            case CANCELLED -> new Problem(410, "task_cancelled", message);
+            case TIMEOUT -> new Problem(ProblemType.TASK_TIMEOUT, message);
+            case CANCELLED -> new Problem(ProblemType.TASK_CANCELLED, message);
             default -> {
                 if (record.reason() == Reason.UNKNOWN_COMMAND) {
-                    yield new Problem(400, "unknown_command", message);
+                    // found out only by the executor: to the caller it is a wrong value of a field
+                    yield new Problem(400, ProblemType.UNKNOWN_COMMAND, message);
                 }
                 yield new Problem(
-                        500, record.reason() == Reason.EXECUTOR_ERROR ? "executor_error" : "task_failed", message);
+                        record.reason() == Reason.EXECUTOR_ERROR ? ProblemType.EXECUTOR_ERROR : ProblemType.TASK_FAILED,
+                        message);
             }
         };
     }
@@ -360,7 +361,7 @@ final class TaskRoutes {
     private void requireQueueMode(String instead) {
         if (isSync()) {
             throw new Problem(
-                    503, "queue_mode_off", "this server is not in queue mode; GET " + instead + " tells the same");
+                    ProblemType.QUEUE_MODE_OFF, "this server is not in queue mode; GET " + instead + " tells the same");
         }
     }
 
@@ -371,8 +372,7 @@ final class TaskRoutes {
                 : monoOf(manager.find(parsed.get())).flatMap(Mono::justOrEmpty);
         return found.filter(record -> record.request().target() instanceof Target.Queue)
                 .switchIfEmpty(Mono.error(() -> new Problem(
-                        404,
-                        "task_unknown",
+                        ProblemType.TASK_UNKNOWN,
                         "there is no task '" + (id.length() <= 64 ? id : id.substring(0, 64) + "...")
                                 + "'; ended tasks are kept for a limited time")));
     }

@@ -186,6 +186,15 @@ class CommandRoutesTest {
     }
 
     @Test
+    void doesNotKnowCommandsThatAreNone() {
+        for (String id : List.of("00000000-0000-7000-8000-000000000000", "nonsense")) {
+            Answer answer = server.get("/api/command/" + id);
+            assertThat(answer.status()).isEqualTo(404);
+            assertThat(answer.text("/code")).isEqualTo("command_unknown");
+        }
+    }
+
+    @Test
     void listsByClientAndStatusPageByPage() {
         List<String> ids = new ArrayList<>();
         for (int i = 0; i < 5; i++) {

@@ -51,13 +51,14 @@ class ConversationRoutesTest {
     private Database database;
     private CommandManager manager;
     private CommandQueues queues;
+    private final CommandMetrics metrics = new CommandMetrics();
+    private final CommandMetrics guardedMetrics = new CommandMetrics();
     private HttpFacade facade;
     private HttpFacade guarded;
 
     @BeforeEach
     void start() {
         database = Database.sqlite(folder.resolve("conversations.db"));
-        CommandMetrics metrics = new CommandMetrics();
         ConversationService conversations =
                 ConversationService.builder(database).metrics(metrics).build();
         Registry registry = new Registry();
@@ -83,6 +84,7 @@ class ConversationRoutesTest {
         guarded = HttpFacade.builder(manager, new AgentEdge(time.clock()))
                 .address(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .token("alice", "s3cret")
+                .metrics(guardedMetrics)
                 .conversations(conversations)
                 .build()
                 .start();
@@ -92,6 +94,8 @@ class ConversationRoutesTest {
     void stop() {
         facade.shutdown(Duration.ofSeconds(1));
         guarded.shutdown(Duration.ofSeconds(1));
+        Answers.ALL.record(facade.routes(), metrics);
+        Answers.ALL.record(guarded.routes(), guardedMetrics);
         queues.close();
         manager.close();
         database.close();
@@ -236,6 +240,9 @@ class ConversationRoutesTest {
                 send("POST", SESSIONS + "/" + session + "/commands", "{\"type\":\"ASK\"}", "X-User-Id", "bob"),
                 403,
                 "access_denied");
+        String path = SESSIONS + "/" + session;
+        assertProblem(send("PATCH", path, "{\"status\":\"PAUSED\"}", "X-User-Id", "bob"), 403, "access_denied");
+        assertProblem(send("DELETE", path, "", "X-User-Id", "bob"), 403, "access_denied");
         assertProblem(send("GET", SESSIONS + "/" + UUID.randomUUID(), ""), 403, "access_denied");
         assertProblem(send("GET", SESSIONS + "/nonsense", ""), 403, "access_denied");
     }
@@ -322,16 +329,16 @@ class ConversationRoutesTest {
                 }));
         assertThat(listed)
                 .containsExactlyInAnyOrder(
-                        "POST  201 400 409 500 503 default",
-                        "GET  200 400 500 503 default",
-                        "GET /{id} 200 403 500 503 default",
-                        "PATCH /{id} 200 400 403 412 500 503 default",
-                        "DELETE /{id} 204 403 409 500 503 default",
-                        "POST /{id}/commands 200 202 400 403 409 500 503 default",
-                        "GET /{id}/commands/{cmd_id} 200 403 404 500 503 default",
-                        "GET /{id}/pending-command 200 403 500 503 default",
-                        "GET /{id}/rounds 200 400 403 500 503 default",
-                        "GET /{id}/events 200 400 403 500 503 default");
+                        "POST  201 400 401 403 408 409 413 415 500 503",
+                        "GET  200 400 401 403 500 503",
+                        "GET /{id} 200 400 401 403 500 503",
+                        "PATCH /{id} 200 400 401 403 408 412 413 415 500 503",
+                        "DELETE /{id} 204 400 401 403 409 500 503",
+                        "POST /{id}/commands 200 202 400 401 403 408 409 413 415 500 503",
+                        "GET /{id}/commands/{cmd_id} 200 400 401 403 404 500 503",
+                        "GET /{id}/pending-command 200 400 401 403 500 503",
+                        "GET /{id}/rounds 200 400 401 403 500 503",
+                        "GET /{id}/events 200 400 401 403 500 503");
     }
 
     private void assertProblem(Answer answer, int status, String code) {

@@ -30,6 +30,8 @@ final class FacadeFixture implements AfterEachCallback {
     static final JsonMapper JSON = JsonMapper.builder().build();
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
+    private final CommandMetrics metrics = new CommandMetrics();
+
     final ObservedTime time = new ObservedTime();
     final AgentEdge edge = new AgentEdge(time.clock());
     final CommandManager manager;
@@ -54,7 +56,6 @@ final class FacadeFixture implements AfterEachCallback {
                 .queue(QueueOptions.serial("other"), new Target.Agent("client-002"), () -> true)
                 .build();
         registry.register(queues);
-        CommandMetrics metrics = new CommandMetrics();
         manager = CommandManager.builder(registry)
                 .time(time.clock(), time::nanos)
                 .timer(time.scheduler())
@@ -75,6 +76,7 @@ final class FacadeFixture implements AfterEachCallback {
     @Override
     public void afterEach(ExtensionContext context) {
         facade.shutdown(Duration.ofSeconds(1));
+        Answers.ALL.record(facade.routes(), metrics);
         queues.close();
         manager.close();
     }

@@ -114,6 +114,24 @@ class MultiRoutesTest {
     }
 
     @Test
+    void saysWhichCommandsHaveNotStoppedInFiveSeconds() {
+        List<String> lines = new CopyOnWriteArrayList<>();
+        CompletableFuture<?> ended = stream("stubborn", lines);
+        await().until(() -> lines.contains("event: start") && server.edge.running.size() == 2);
+        String task = data(lines, lines.indexOf("event: start")).get("task_id").asString();
+
+        CompletableFuture<Answer> cancelled =
+                server.sendAsync(server.postRequest("/api/command/multi/" + task + "/cancel", ""));
+        await().until(() -> server.time.waiting(Duration.ofSeconds(5)) == 1);
+        server.time.advance(Duration.ofSeconds(5));
+
+        assertThat(cancelled.join().status()).isEqualTo(202);
+        assertThat(cancelled.join().json().get("open_count").asInt()).isEqualTo(2);
+        server.edge.running.values().forEach(running -> running.complete("1"));
+        ended.join();
+    }
+
+    @Test
     void refusesAClientThatIsNamedTwiceSinceNothingRunsTwice() {
         Answer answer = server.post(
                 "/api/command/multi", "{\"client_ids\":[\"client-001\",\"client-001\"],\"command_type\":\"echo\"}");

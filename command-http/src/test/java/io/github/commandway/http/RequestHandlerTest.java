@@ -140,6 +140,13 @@ class RequestHandlerTest {
     }
 
     @Test
+    void refusesAnotherNameThanItsOwnSoThatNoWebPageCanReachIt() throws IOException {
+        assertThat(raw("GET /api/clients HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"))
+                .startsWith("HTTP/1.1 403")
+                .contains("foreign_host");
+    }
+
+    @Test
     void answersHeadAsGetWithoutABody() throws IOException {
         String raw = raw("HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 

@@ -78,6 +78,42 @@ class SyncTasksTest {
     }
 
     @Test
+    void answersAtAnyPathAsItDoesAtTheRoot() {
+        assertThat(submitAnywhere("fail", "").join().status()).isEqualTo(500);
+        assertThat(submitAnywhere("echo", "", "Idempotency-Key", "k").join().status())
+                .isEqualTo(200);
+        assertThat(submitAnywhere("echo", ",\"params\":1", "Idempotency-Key", "k")
+                        .join()
+                        .status())
+                .isEqualTo(422);
+
+        CompletableFuture<Answer> wanted = submitAnywhere("hang", "");
+        await().until(() -> server.edge.running.size() == 1);
+        server.edge.running.values().forEach(run -> run.complete("{\"_http_status\":409}"));
+        assertThat(wanted.join().status()).isEqualTo(409);
+        server.edge.running.clear();
+
+        CompletableFuture<Answer> late = submitAnywhere("hang", ",\"timeout\":5");
+        await().until(() -> server.edge.running.size() == 1);
+        server.time.advance(Duration.ofSeconds(6));
+        assertThat(late.join().status()).isEqualTo(408);
+        server.edge.running.clear();
+
+        CompletableFuture<Answer> cancelled = submitAnywhere("hang", "");
+        await().until(() -> server.edge.running.size() == 1);
+        server.post("/task/" + runningId() + "/cancel", "");
+        assertThat(cancelled.join().status()).isEqualTo(410);
+
+        server.manager.shutdown();
+        assertThat(submitAnywhere("echo", "").join().status()).isEqualTo(503);
+    }
+
+    private CompletableFuture<Answer> submitAnywhere(String type, String more, String... headers) {
+        return server.sendAsync(
+                server.postRequest("/robot/arm", "{\"cmd_type\":\"" + type + "\"" + more + "}", headers));
+    }
+
+    @Test
     void answers408WhenTheTimeOfTheTaskIsOver() {
         CompletableFuture<Answer> answer = submitHanging(",\"timeout\":5");
 

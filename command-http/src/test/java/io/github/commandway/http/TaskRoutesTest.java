@@ -120,8 +120,14 @@ class TaskRoutesTest {
 
         JsonNode task = server.get("/task/" + id).json();
         assertThat(task.get("status").asString()).isEqualTo("failed");
-        assertThat(task.get("reason").asString()).isEqualTo("unsuccessful");
+        assertThat(task.get("reason").asString()).isEqualTo("executor_error");
         assertThat(task.at("/result/message").asString()).isEqualTo("no bottle");
+        JsonNode queue = server.get("/queue/status").json();
+        assertThat(queue.get("failed_tasks").asInt()).isEqualTo(1);
+        assertThat(queue.get("completed_tasks").asInt()).isZero();
+        Answer command = server.get("/api/command/" + id);
+        assertThat(command.text("/command/status")).isEqualTo("failed");
+        assertThat(command.text("/command/result/message")).isEqualTo("no bottle");
     }
 
     @ParameterizedTest
@@ -185,6 +191,9 @@ class TaskRoutesTest {
     void takesTasksAtAnyPathThatNothingElseHasAClaimTo() {
         assertThat(server.post("/robot/arm/1", "{\"cmd_type\":\"echo\"}").status())
                 .isEqualTo(200);
+        assertThat(server.post("/robot/arm/1", "{\"cmd_type\":\"hang\"}", "Prefer", "respond-async")
+                        .status())
+                .isEqualTo(202);
         assertThat(server.post("/api/comand", "{\"cmd_type\":\"echo\"}").status())
                 .isEqualTo(404);
         assertThat(server.post("/task/1/stop", "{}").status()).isEqualTo(404);

@@ -89,21 +89,10 @@ public final class CompletionCallbacks implements EndHook {
         json.put("task_id", record.id().toString());
         json.put("cmd_type", record.request().type());
         byte[] result = record.result();
-        json.put("success", record.status() == CommandStatus.COMPLETED && !saysThatItFailed(result));
+        json.put("success", record.status() == CommandStatus.COMPLETED);
         json.put("message", message(record));
         json.put("data", result == null || result.length == 0 ? null : content(result));
         return MAPPER.writeValueAsString(json);
-    }
-
-    /** Whether the executor returned an object with {@code "success": false}: it did return, but what it says is that it did not do it. */
-    private static boolean saysThatItFailed(byte @Nullable [] result) {
-        try {
-            return result != null
-                    && result.length > 0
-                    && !MAPPER.readTree(result).path("success").asBoolean(true);
-        } catch (JacksonException notJson) {
-            return false;
-        }
     }
 
     private static String message(CommandRecord record) {

@@ -23,7 +23,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +42,23 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
                     + " started_sequence = coalesce(?, started_sequence)"
                     + IF_OURS;
 
+    /** Of the values of {@link Step#values}, in PostgreSQL. */
+    private static final List<String> TYPES = List.of(
+            "text", "text", "text", "bytea", "int8", "int8", "int8", "bool", "int8", "int8", "int8", "text", "text",
+            "int4");
+
+    private static final String UPDATE_ALL =
+            "update cw_command c set status = u.status, reason = u.reason, message = u.message, result = u.result,"
+                    + " sent_at = u.sent_at, started_at = u.started_at, ended_at = u.ended_at,"
+                    + " cancel_requested = (c.cancel_requested or u.cancel_requested), last_sequence = u.last_sequence,"
+                    + " sent_sequence = coalesce(u.sent_sequence, c.sent_sequence),"
+                    + " started_sequence = coalesce(u.started_sequence, c.started_sequence) from "
+                    + Statements.unnest(TYPES)
+                    + " as u(status, reason, message, result, sent_at, started_at, ended_at, cancel_requested, last_sequence,"
+                    + " sent_sequence, started_sequence, id, status_before, attempt)"
+                    + " where c.id = u.id and c.status = u.status_before and c.attempt = u.attempt and c.owner = ?"
+                    + " returning c.id, pg_current_xact_id()::text";
+
     private static final String NEXT_ATTEMPT =
             "update cw_command set status = 'pending', message = ?, attempt = ?, not_before = ?, waiting = ?, expires_at = ?, owner = ?,"
                     + " tag = case when origin = ? then ? else tag end, last_sequence = ?, sent_at = null, started_at = null,"
@@ -59,11 +75,6 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
     private static final String KEEP_STARTED = "insert into cw_event (command, sequence, type, at, fraction, message)"
             + " select seq, started_sequence, 'executing', started_at, -1, '' from cw_command" + IF_OURS
             + " and started_sequence > 0";
-
-    private static final String COUNT =
-            "insert into cw_queue (name, accepted, completed, failed, waiting) values (?, ?, ?, ?, ?) on conflict (name) do update set"
-                    + " accepted = cw_queue.accepted + excluded.accepted, completed = cw_queue.completed + excluded.completed,"
-                    + " failed = cw_queue.failed + excluded.failed, waiting = cw_queue.waiting + excluded.waiting";
 
     private final Database database;
     private final long me;
@@ -89,21 +100,20 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         List<Database.Outcome<Written>> outcomes =
                 new ArrayList<>(Collections.nCopies(changes.size(), new Database.Outcome<>(Written.YES)));
         signals.clear();
-        Map<String, QueueCount> queues = new TreeMap<>();
+        QueueCounts queues = new QueueCounts();
         create(connection, changes, outcomes, queues);
         List<Map<RecordId, Step>> rounds = steps(changes);
         for (Map<RecordId, Step> round : rounds) {
             write(connection, round, outcomes, queues);
         }
-        count(connection, queues);
+        queues.write(connection, statements, me);
+        queues.tell(database, counts);
+        signals.send(connection);
         return outcomes;
     }
 
     private void create(
-            Connection connection,
-            List<Change> changes,
-            List<Database.Outcome<Written>> outcomes,
-            Map<String, QueueCount> queues)
+            Connection connection, List<Change> changes, List<Database.Outcome<Written>> outcomes, QueueCounts queues)
             throws SQLException {
         List<Integer> positions = new ArrayList<>();
         List<Create> creates = new ArrayList<>();
@@ -122,7 +132,7 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             Creation creation = inserted.contains(create.tag) ? Creation.created() : createOrFind(connection, create);
             outcomes.set(positions.get(i), new Database.Outcome<>(new Written(true, creation)));
             if (creation.existing().isEmpty()) {
-                created(connection, create, queues);
+                created(connection, create, queues, inserted.contains(create.tag) && database.isShared());
             }
         }
     }
@@ -132,7 +142,7 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         if (database.isShared()) {
             List<@Nullable Object[]> rows = new ArrayList<>(creates.size());
             creates.forEach(create -> rows.add(create.values(me)));
-            return CommandRow.insertAll(connection, statements, rows, database::transactionIs);
+            return CommandRow.insertAll(connection, statements, rows, me, database::transactionIs);
         }
         PreparedStatement insert = statements.get(connection, CommandRow.insertInto(""));
         for (Create create : creates) {
@@ -149,13 +159,16 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         return tags;
     }
 
-    private void created(Connection connection, Create create, Map<String, QueueCount> queues) throws SQLException {
+    private void created(Connection connection, Create create, QueueCounts queues, boolean isCounted)
+            throws SQLException {
         database.afterCommit(() -> counts.created(1));
         String queue = CommandRow.queueOf(create.command.request());
         if (queue != null) {
-            QueueCount count = queues.computeIfAbsent(queue, none -> new QueueCount());
-            count.accepted++;
-            count.waiting++;
+            if (isCounted) {
+                database.afterCommit(() -> counts.waiting(queue, 1));
+            } else {
+                queues.accepted(queue, 1);
+            }
             signals.queueWork(queue);
         }
         if (create.companion != null) {
@@ -239,7 +252,7 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             Connection connection,
             Map<RecordId, Step> round,
             List<Database.Outcome<Written>> outcomes,
-            Map<String, QueueCount> queues)
+            QueueCounts queues)
             throws SQLException {
         List<Step> bare = new ArrayList<>();
         for (Step step : round.values()) {
@@ -252,15 +265,42 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         if (bare.isEmpty()) {
             return;
         }
+        Set<RecordId> written = database.isShared() ? writeAll(connection, bare) : writeInTurn(connection, bare);
+        for (Step step : bare) {
+            done(connection, step, written.contains(step.last.id()), outcomes, queues);
+        }
+    }
+
+    private Set<RecordId> writeAll(Connection connection, List<Step> bare) throws SQLException {
+        List<@Nullable Object[]> rows = new ArrayList<>(bare.size());
+        bare.forEach(step -> rows.add(step.values()));
+        PreparedStatement update = statements.get(connection, UPDATE_ALL);
+        Statements.bindArrays(connection, update, TYPES, rows);
+        update.setLong(TYPES.size() + 1, me);
+        Set<RecordId> written = new HashSet<>();
+        try (ResultSet row = update.executeQuery()) {
+            while (row.next()) {
+                written.add(CommandRow.idOf(row.getString(1)));
+                database.transactionIs(row.getString(2));
+            }
+        }
+        return written;
+    }
+
+    private Set<RecordId> writeInTurn(Connection connection, List<Step> bare) throws SQLException {
         PreparedStatement update = statements.get(connection, UPDATE);
         for (Step step : bare) {
             bindUpdate(update, step);
             update.addBatch();
         }
         int[] updated = update.executeBatch();
+        Set<RecordId> written = new HashSet<>();
         for (int i = 0; i < updated.length; i++) {
-            done(connection, bare.get(i), updated[i] == 1, outcomes, queues);
+            if (updated[i] == 1) {
+                written.add(bare.get(i).last.id());
+            }
         }
+        return written;
     }
 
     private void done(
@@ -268,7 +308,7 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             Step step,
             boolean isWritten,
             List<Database.Outcome<Written>> outcomes,
-            Map<String, QueueCount> queues)
+            QueueCounts queues)
             throws SQLException {
         if (!isWritten) {
             eventSizes.remove(step.last.id());
@@ -279,13 +319,12 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         boolean isEnd = record.status().isTerminal();
         String queue = CommandRow.queueOf(record.request());
         if (queue != null && (isEnd || step.isNextAttempt)) {
-            QueueCount count = queues.computeIfAbsent(queue, none -> new QueueCount());
             if (!isEnd) {
-                count.waiting++;
+                queues.waiting(queue, 1);
             } else if (record.status() == CommandStatus.COMPLETED) {
-                count.completed++;
+                queues.completed(queue);
             } else {
-                count.failed++;
+                queues.failed(queue);
             }
             if (!isEnd || record.request().orderKey() != null) {
                 signals.queueWork(queue);
@@ -399,20 +438,9 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
     }
 
     private void bindUpdate(PreparedStatement update, Step step) throws SQLException {
-        CommandRecord record = step.last;
-        int i = 0;
-        update.setString(++i, record.status().code());
-        update.setString(++i, record.reason() == null ? null : record.reason().code());
-        update.setString(++i, storable(record.message()));
-        update.setBytes(++i, record.result());
-        CommandRow.setMillis(update, ++i, record.sentAt());
-        CommandRow.setMillis(update, ++i, record.startedAt());
-        CommandRow.setMillis(update, ++i, record.endedAt());
-        update.setBoolean(++i, record.cancelRequested());
-        update.setLong(++i, record.lastSequence());
-        setUnlessZero(update, ++i, step.sentSequence);
-        setUnlessZero(update, ++i, step.startedSequence);
-        bindIfOurs(update, i, step);
+        @Nullable Object[] values = step.values();
+        CommandRow.bind(update, values);
+        update.setLong(values.length + 1, me);
     }
 
     private void bindNextAttempt(PreparedStatement update, Step step) throws SQLException {
@@ -460,32 +488,6 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
     /** PostgreSQL has no text with a zero character in it. */
     private static @Nullable String storable(@Nullable String text) {
         return text == null || text.indexOf('\0') < 0 ? text : text.replace('\0', '\uFFFD');
-    }
-
-    private static void setUnlessZero(PreparedStatement statement, int index, long value) throws SQLException {
-        if (value == 0) {
-            statement.setNull(index, Types.BIGINT);
-        } else {
-            statement.setLong(index, value);
-        }
-    }
-
-    private void count(Connection connection, Map<String, QueueCount> queues) throws SQLException {
-        for (Map.Entry<String, QueueCount> queue : queues.entrySet()) {
-            QueueCount count = queue.getValue();
-            statements
-                    .get(
-                            connection,
-                            COUNT,
-                            queue.getKey(),
-                            count.accepted,
-                            count.completed,
-                            count.failed,
-                            count.waiting)
-                    .executeUpdate();
-            database.afterCommit(() -> counts.waiting(queue.getKey(), count.waiting));
-        }
-        signals.send(connection);
     }
 
     /** One call of the manager. */
@@ -562,16 +564,30 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
             }
         }
 
+        /** The parameters of the statements that write it, but for the owner. */
+        @Nullable Object[] values() {
+            CommandRecord record = last;
+            return new @Nullable Object[] {
+                record.status().code(),
+                record.reason() == null ? null : record.reason().code(),
+                storable(record.message()),
+                record.result(),
+                CommandRow.millis(record.sentAt()),
+                CommandRow.millis(record.startedAt()),
+                CommandRow.millis(record.endedAt()),
+                record.cancelRequested(),
+                record.lastSequence(),
+                sentSequence == 0 ? null : sentSequence,
+                startedSequence == 0 ? null : startedSequence,
+                record.id().toString(),
+                from.code(),
+                record.attempt()
+            };
+        }
+
         boolean isBare() {
             return events.isEmpty();
         }
-    }
-
-    private static final class QueueCount {
-        long accepted;
-        long completed;
-        long failed;
-        long waiting;
     }
 
     private static final class EventSize {

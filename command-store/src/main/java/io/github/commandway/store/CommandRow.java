@@ -20,7 +20,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A row of cw_command as it was read. */
@@ -57,9 +56,21 @@ record CommandRow(
             "int8", "int4", "int8", "int8", "float8", "int8", "int8", "int8", "text", "int8", "int2", "int8", "int8");
 
     private static final String INSERT_ALL =
-            "insert into " + INSERTED_COLUMNS + " select *" + AT_FIRST + " from unnest("
-                    + TYPES.stream().map(type -> "?::" + type + "[]").collect(Collectors.joining(", "))
-                    + ") on conflict do nothing returning tag, pg_current_xact_id()::text";
+            insertAndCount("select *" + AT_FIRST + " from " + Statements.unnest(TYPES));
+
+    /** For one row arrays cost more than they save. */
+    private static final String INSERT_ONE =
+            insertAndCount("values (" + "?, ".repeat(TYPES.size() - 1) + "?" + AT_FIRST + ")");
+
+    private static String insertAndCount(String rows) {
+        return "with made as (insert into " + INSERTED_COLUMNS + " " + rows
+                + " on conflict do nothing returning tag, queue), counted as ("
+                + "insert into cw_count (queue, node, accepted, completed, failed, waiting)"
+                + " select queue, ?, count(*), 0, 0, count(*) from made where queue is not null group by queue"
+                + " on conflict (queue, node) do update set accepted = cw_count.accepted + excluded.accepted,"
+                + " waiting = cw_count.waiting + excluded.waiting)"
+                + " select tag, pg_current_xact_id()::text from made";
+    }
 
     /** The statement that {@link #values} are the parameters of. */
     static String insertInto(String schemaPrefix) {
@@ -102,7 +113,7 @@ record CommandRow(
         };
     }
 
-    private static @Nullable Long millis(@Nullable Instant instant) {
+    static @Nullable Long millis(@Nullable Instant instant) {
         return instant == null ? null : instant.toEpochMilli();
     }
 
@@ -114,23 +125,25 @@ record CommandRow(
     }
 
     /**
-     * Inserts all rows with one statement, in PostgreSQL.
+     * Inserts all rows with one statement, in PostgreSQL, and counts them as accepted by the server {@code me}.
      *
      * @param transaction is given the id of the current transaction, if there is a row
      * @return the tags of those that were inserted; the others are in the way of one that is there
      */
     static Set<Long> insertAll(
-            Connection connection, Statements statements, List<@Nullable Object[]> rows, Consumer<String> transaction)
+            Connection connection,
+            Statements statements,
+            List<@Nullable Object[]> rows,
+            long me,
+            Consumer<String> transaction)
             throws SQLException {
-        PreparedStatement insert = statements.get(connection, INSERT_ALL);
-        for (int column = 0; column < TYPES.size(); column++) {
-            String type = TYPES.get(column);
-            @Nullable Object[] values = type.equals("bytea") ? new byte[rows.size()][] : new @Nullable Object[rows.size()];
-            for (int row = 0; row < values.length; row++) {
-                values[row] = rows.get(row)[column];
-            }
-            insert.setArray(column + 1, connection.createArrayOf(type, values));
+        PreparedStatement insert = statements.get(connection, rows.size() == 1 ? INSERT_ONE : INSERT_ALL);
+        if (rows.size() == 1) {
+            bind(insert, rows.get(0));
+        } else {
+            Statements.bindArrays(connection, insert, TYPES, rows);
         }
+        insert.setLong(TYPES.size() + 1, me);
         Set<Long> tags = new HashSet<>();
         try (ResultSet inserted = insert.executeQuery()) {
             while (inserted.next()) {
@@ -240,7 +253,7 @@ record CommandRow(
         return RecordId.parse(text).orElseThrow(() -> new StoreException("'" + text + "' is not the id of a record"));
     }
 
-    private static @Nullable Instant instant(ResultSet row, int index) throws SQLException {
+    static @Nullable Instant instant(ResultSet row, int index) throws SQLException {
         long millis = row.getLong(index);
         return row.wasNull() ? null : Instant.ofEpochMilli(millis);
     }

@@ -6,6 +6,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -55,6 +56,7 @@ public final class Database implements AutoCloseable {
     private static final long MIN_BACKOFF_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final long MAX_BACKOFF_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final int READ_TRIES = 3;
+    private static final int WORKS_ORDER = 1;
     private static final AtomicInteger NUMBERS = new AtomicInteger();
 
     private final Dialect dialect;
@@ -179,15 +181,7 @@ public final class Database implements AutoCloseable {
      * @return completes with what the work returned when that is committed. Fails with {@link StoreException} if the database is closed or too much waits
      */
     public <T extends @Nullable Object> CompletableFuture<T> write(Work<T> work) {
-        // the same object each time, as it holds nothing of this call: so it is given all works that wait
-        Group<Work<T>, T> inTurn = (connection, works) -> {
-            List<Outcome<T>> outcomes = new ArrayList<>(works.size());
-            for (Work<T> each : works) {
-                outcomes.add(new Outcome<>(each.run(connection)));
-            }
-            return outcomes;
-        };
-        return write(inTurn, work, false);
+        return write(InTurn.of(), work, false);
     }
 
     /**
@@ -483,7 +477,9 @@ public final class Database implements AutoCloseable {
             for (Entry<?, ?> entry : batch) {
                 grouped.computeIfAbsent(entry.group, none -> new ArrayList<>()).add(entry);
             }
-            for (List<Entry<?, ?>> entries : grouped.values()) {
+            List<List<Entry<?, ?>>> inOrder = new ArrayList<>(grouped.values());
+            inOrder.sort(Comparator.comparingInt(entries -> entries.get(0).group.order()));
+            for (List<Entry<?, ?>> entries : inOrder) {
                 runTogether(current, entries);
             }
         } catch (SQLException e) {
@@ -610,6 +606,35 @@ public final class Database implements AutoCloseable {
     interface Group<I, R extends @Nullable Object> {
         /** Writes the items; may be called again with the same ones, alone or in other company, after what it did was undone. Returns one outcome for each. */
         List<Outcome<R>> write(Connection connection, List<I> items) throws SQLException;
+
+        /** Those with a lower number go first. */
+        default int order() {
+            return 0;
+        }
+    }
+
+    /** Works, one after another. */
+    private static final class InTurn<T extends @Nullable Object> implements Group<Work<T>, T> {
+        private static final InTurn<?> INSTANCE = new InTurn<>();
+
+        @SuppressWarnings("unchecked")
+        static <T extends @Nullable Object> InTurn<T> of() {
+            return (InTurn<T>) INSTANCE;
+        }
+
+        @Override
+        public int order() {
+            return WORKS_ORDER;
+        }
+
+        @Override
+        public List<Outcome<T>> write(Connection connection, List<Work<T>> works) throws SQLException {
+            List<Outcome<T>> outcomes = new ArrayList<>(works.size());
+            for (Work<T> each : works) {
+                outcomes.add(new Outcome<>(each.run(connection)));
+            }
+            return outcomes;
+        }
     }
 
     /** What an item came to: so that nothing, too, can be in a list. */

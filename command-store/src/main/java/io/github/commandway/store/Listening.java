@@ -22,15 +22,17 @@ final class Listening implements AutoCloseable {
 
     private final Database database;
     private final long me;
+    private final Signals signals;
     private final StoreListener listener;
     private final String channel;
     private final CountDownLatch closed = new CountDownLatch(1);
     private final CountDownLatch firstConnected = new CountDownLatch(1);
     private volatile @Nullable Connection connection;
 
-    Listening(Database database, long me, StoreListener listener) {
+    Listening(Database database, long me, Signals signals, StoreListener listener) {
         this.database = database;
         this.me = me;
+        this.signals = signals;
         this.listener = listener;
         this.channel = Signals.channel(database);
         Thread thread = new Thread(this::run, "commandway-store-listen");
@@ -67,9 +69,9 @@ final class Listening implements AutoCloseable {
         Dialect.execute(opened, "listen \"" + channel + me + "\"");
         firstConnected.countDown();
         reportWhatWasMissed(opened);
-        PGConnection signals = opened.unwrap(PGConnection.class);
+        PGConnection incoming = opened.unwrap(PGConnection.class);
         while (!isClosed(0)) {
-            PGNotification[] heard = signals.getNotifications(LOOK_EVERY_MILLIS);
+            PGNotification[] heard = incoming.getNotifications(LOOK_EVERY_MILLIS);
             if (heard == null || heard.length == 0) {
                 // a connection that is gone without a word is found out only by asking
                 Dialect.execute(opened, "select 1");
@@ -93,7 +95,10 @@ final class Listening implements AutoCloseable {
         try {
             if (from.equals(channel)) {
                 if (!first.equals(Long.toString(me))) {
-                    listener.onQueueWork(rest);
+                    signals.setAlone(false);
+                    if (!rest.isEmpty()) {
+                        listener.onQueueWork(rest);
+                    }
                 }
             } else if (first.equals(Signals.CHANGED)) {
                 RecordId.parse(rest).ifPresent(listener::onChanged);
@@ -109,7 +114,7 @@ final class Listening implements AutoCloseable {
 
     private void reportWhatWasMissed(Connection opened) throws SQLException {
         try (PreparedStatement queues = opened.prepareStatement(
-                        "select name from cw_queue where waiting > 0 union select queue from cw_arrival");
+                        "select queue from cw_count group by queue having sum(waiting) > 0 union select queue from cw_arrival");
                 ResultSet row = queues.executeQuery()) {
             while (row.next()) {
                 listener.onQueueWork(row.getString(1));

@@ -22,6 +22,7 @@ final class Node {
     private final long id;
     private final AtomicBoolean renewing = new AtomicBoolean();
     private volatile long renewedAtNanos;
+    private volatile boolean announced;
 
     /** Enters the row, and waits until that is done. */
     Node(Database database, String name, Duration lease, LongSupplier ticker) {
@@ -57,11 +58,15 @@ final class Node {
         if (!renewing.compareAndSet(false, true)) {
             return;
         }
+        boolean isNew = !announced;
         database.write(connection -> {
                     // before the database looks at its clock, so that this server never takes its lease for longer than
                     // it is
                     long asked = ticker.getAsLong();
                     renew(connection);
+                    if (isNew) {
+                        signals.hello(connection);
+                    }
                     signals.setAlone(countOthers(connection) == 0);
                     return asked;
                 })
@@ -69,6 +74,7 @@ final class Node {
                     renewing.set(false);
                     if (error == null) {
                         renewedAtNanos = asked;
+                        announced = true;
                     } else {
                         LOG.warn("the lease of node {} could not be renewed: {}", id, error.getMessage());
                     }

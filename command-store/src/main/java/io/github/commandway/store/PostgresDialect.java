@@ -84,6 +84,12 @@ final class PostgresDialect implements Dialect {
         try {
             // a server that was told otherwise would lose what was acknowledged
             Dialect.execute(connection, "set synchronous_commit = on");
+            // all that is written is found over an index; a plan made while a table was nearly empty must not scan it
+            // for ever
+            for (String scan : new String[] {"seqscan", "hashjoin", "mergejoin"}) {
+                Dialect.execute(connection, "set enable_" + scan + " = off");
+            }
+            Dialect.execute(connection, "set jit = off");
             connection.setAutoCommit(false);
             return connection;
         } catch (SQLException e) {

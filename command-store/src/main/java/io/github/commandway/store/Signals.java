@@ -46,6 +46,13 @@ final class Signals {
         isAlone = alone;
     }
 
+    /** Has those who thought themselves alone know that there is another now. */
+    void hello(Connection connection) throws SQLException {
+        if (isShared) {
+            send(connection, channel, me + " ");
+        }
+    }
+
     void clear() {
         queues.clear();
         changed.clear();

@@ -110,7 +110,7 @@ public final class SqlCommandStore implements CommandStore {
         queues = new SqlQueueStore(database, node, clock, counts, signals, statements);
         countNow().join();
         long every = builder.lease.toNanos() / 3;
-        renewing = timer.scheduleWithFixedDelay(() -> node.renew(signals), every, every, TimeUnit.NANOSECONDS);
+        renewing = timer.scheduleWithFixedDelay(() -> node.renew(signals), 0, every, TimeUnit.NANOSECONDS);
     }
 
     /** Starts to build a store on a database, which stays the caller's and must be closed after the store. */
@@ -216,7 +216,12 @@ public final class SqlCommandStore implements CommandStore {
 
     private CommandPage list(Connection connection, CommandQuery query, long[] before) throws SQLException {
         StringBuilder sql = new StringBuilder(SELECT).append("where (created_at, seq) < (?, ?)");
-        List<Object> parameters = new ArrayList<>(List.of(before[0], before[1]));
+        // one bound, where the index is entered: with two of them a database may walk from the one to the other
+        Instant until = query.until();
+        List<Object> parameters = new ArrayList<>(
+                until == null || until.toEpochMilli() > before[0]
+                        ? List.of(before[0], before[1])
+                        : List.of(until.toEpochMilli(), 0L));
         Target target = query.target();
         if (target != null) {
             sql.append(" and target = ?");
@@ -235,11 +240,6 @@ public final class SqlCommandStore implements CommandStore {
         if (from != null) {
             sql.append(" and created_at >= ?");
             parameters.add(from.toEpochMilli());
-        }
-        Instant until = query.until();
-        if (until != null) {
-            sql.append(" and created_at < ?");
-            parameters.add(until.toEpochMilli());
         }
         sql.append(" order by created_at desc, seq desc limit ?");
         parameters.add(query.limit() + 1);
@@ -338,6 +338,7 @@ public final class SqlCommandStore implements CommandStore {
             }
         }
         node.removeDead(connection);
+        QueueCounts.ofDeadNodes(connection, statements, node.id()).write(connection, statements, node.id());
         return purged;
     }
 
@@ -414,7 +415,8 @@ public final class SqlCommandStore implements CommandStore {
 
     private static Map<String, Long> readWaiting(Connection connection) throws SQLException {
         Map<String, Long> waiting = new HashMap<>();
-        try (PreparedStatement select = connection.prepareStatement("select name, waiting from cw_queue");
+        try (PreparedStatement select =
+                        connection.prepareStatement("select queue, sum(waiting) from cw_count group by queue");
                 ResultSet row = select.executeQuery()) {
             while (row.next()) {
                 waiting.put(row.getString(1), row.getLong(2));
@@ -532,7 +534,7 @@ public final class SqlCommandStore implements CommandStore {
     @Override
     public void listen(StoreListener listener) {
         if (database.isShared()) {
-            listening = new Listening(database, node.id(), listener);
+            listening = new Listening(database, node.id(), signals, listener);
         }
     }
 

@@ -12,9 +12,12 @@ import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +25,8 @@ import org.jspecify.annotations.Nullable;
 final class SqlQueueStore implements QueueStore {
     private static final int MAX_RUNNING_IDS = 100;
     private static final int MAX_POSITION = 100_000;
+    private static final String RUNNING =
+            "select count(*) from cw_command where queue = ? and queue is not null and sent_at is not null and ended_at is null";
     private static final String SELECT = "select " + CommandRow.COLUMNS + " from cw_command c ";
 
     private final Database database;
@@ -30,6 +35,7 @@ final class SqlQueueStore implements QueueStore {
     private final Counts counts;
     private final Signals signals;
     private final Statements statements;
+    private final Claiming claiming = new Claiming();
 
     SqlQueueStore(Database database, Node node, Clock clock, Counts counts, Signals signals, Statements statements) {
         this.database = database;
@@ -42,36 +48,69 @@ final class SqlQueueStore implements QueueStore {
 
     @Override
     public CompletableFuture<Claims> claim(String queue, int limit, int concurrency, boolean begun) {
-        return database.write(connection -> claim(connection, queue, limit, concurrency, begun));
+        return database.write(claiming, new Wish(queue, limit, concurrency, begun), false);
     }
 
-    private Claims claim(Connection connection, String queue, int limit, int concurrency, boolean begun)
-            throws SQLException {
+    /** What somebody would take out of a queue. */
+    private record Wish(String queue, int limit, int concurrency, boolean begun) {}
+
+    /** All claims of a transaction, in the order of the names: two servers that take from the same queues then never wait for each other in a circle. */
+    private final class Claiming implements Database.Group<Wish, Claims> {
+        /** After the ends that free places. */
+        @Override
+        public int order() {
+            return 2;
+        }
+
+        @Override
+        public List<Database.Outcome<Claims>> write(Connection connection, List<Wish> wishes) throws SQLException {
+            List<Integer> inOrder = new ArrayList<>();
+            for (int i = 0; i < wishes.size(); i++) {
+                inOrder.add(i);
+            }
+            inOrder.sort(Comparator.comparing(position -> wishes.get(position).queue));
+            signals.clear();
+            QueueCounts queues = new QueueCounts();
+            Map<Integer, Database.Outcome<Claims>> claims = new TreeMap<>();
+            for (int position : inOrder) {
+                claims.put(position, new Database.Outcome<>(claim(connection, wishes.get(position), queues)));
+            }
+            queues.write(connection, statements, node.id());
+            queues.tell(database, counts);
+            signals.send(connection);
+            return List.copyOf(claims.values());
+        }
+    }
+
+    private Claims claim(Connection connection, Wish wish, QueueCounts queues) throws SQLException {
+        String queue = wish.queue;
         // another server may have taken over what is ours, and does not count it as running any more
         if (!node.holdsLease() || isPausedOrLocks(connection, queue)) {
             return new Claims(List.of(), null);
         }
-        long now = clock.millis();
-        countArrivals(connection, queue);
-        statements
-                .get(
-                        connection,
-                        "update cw_command set waiting = " + CommandRow.READY + " where queue = ? and waiting = "
-                                + CommandRow.DELAYED + " and not_before <= ?",
-                        queue,
-                        now)
-                .executeUpdate();
-        long running = Statements.number(statements.get(
-                connection,
-                "select count(*) from cw_command where queue = ? and queue is not null and sent_at is not null and ended_at is null",
-                queue));
-        int room = (int) Math.min(limit, concurrency - running);
-        List<CommandRecord> claimed = room < 1 ? List.of() : handOver(connection, next(connection, queue, room), begun);
-        if (!claimed.isEmpty()) {
-            addWaiting(connection, queue, -claimed.size());
-            signals.send(connection);
+        Instant now = Instant.ofEpochMilli(clock.millis());
+        Look look = look(connection, queue);
+        if (look.hasArrivals) {
+            countArrivals(connection, queue, queues);
         }
-        return new Claims(claimed, nextDue(connection, queue));
+        if (look.nextDue != null && !look.nextDue.isAfter(now)) {
+            statements
+                    .get(
+                            connection,
+                            "update cw_command set waiting = " + CommandRow.READY + " where queue = ? and waiting = "
+                                    + CommandRow.DELAYED + " and not_before <= ?",
+                            queue,
+                            now.toEpochMilli())
+                    .executeUpdate();
+            look = look(connection, queue);
+        }
+        int room = (int) Math.min(wish.limit, wish.concurrency - look.running);
+        if (room < 1) {
+            return new Claims(List.of(), look.nextDue);
+        }
+        List<CommandRow> taken = handOver(connection, queue, room, wish.begun, now);
+        queues.waiting(queue, -taken.size());
+        return new Claims(taken.stream().map(CommandRow::record).toList(), look.nextDue);
     }
 
     /** Locks the row of the queue, so that one server at a time counts and takes. */
@@ -93,100 +132,72 @@ final class SqlQueueStore implements QueueStore {
         }
     }
 
-    private void countArrivals(Connection connection, String queue) throws SQLException {
+    /** What is to be known before something is taken; a statement of its own, which sees what was committed before the lock was got. */
+    private Look look(Connection connection, String queue) throws SQLException {
+        PreparedStatement select = statements.get(
+                connection,
+                "select (" + RUNNING
+                        + "), (select count(*) from (select 1 from cw_arrival where queue = ? limit 1) arrived), ("
+                        + "select min(not_before) from cw_command where queue = ? and waiting = " + CommandRow.DELAYED
+                        + ")",
+                queue,
+                queue,
+                queue);
+        try (ResultSet row = select.executeQuery()) {
+            row.next();
+            return new Look(row.getLong(1), row.getLong(2) > 0, CommandRow.instant(row, 3));
+        }
+    }
+
+    private record Look(
+            long running, boolean hasArrivals, @Nullable Instant nextDue) {}
+
+    private void countArrivals(Connection connection, String queue, QueueCounts queues) throws SQLException {
         int arrived = statements
                 .get(connection, "delete from cw_arrival where queue = ?", queue)
                 .executeUpdate();
-        if (arrived > 0) {
-            statements
-                    .get(
-                            connection,
-                            "update cw_queue set accepted = accepted + ?, waiting = waiting + ? where name = ?",
-                            (long) arrived,
-                            (long) arrived,
-                            queue)
-                    .executeUpdate();
-            database.afterCommit(() -> {
-                counts.waiting(queue, arrived);
-                counts.created(arrived);
-            });
-        }
+        queues.accepted(queue, arrived);
+        database.afterCommit(() -> counts.created(arrived));
     }
 
-    private List<CommandRow> next(Connection connection, String queue, int limit) throws SQLException {
-        return CommandRow.readAll(
-                statements.get(
-                        connection,
-                        SELECT + "where queue = ? and waiting = " + CommandRow.READY
-                                + " and (order_key is null or not exists (select 1 from cw_command e where e.queue = c.queue and"
-                                + " e.order_key = c.order_key and e.order_key is not null and e.ended_at is null and e.seq < c.seq))"
-                                + " order by priority desc, seq limit ?"
-                                + database.dialect().skipLocked(),
-                        queue,
-                        limit),
-                node.id());
-    }
-
-    private List<CommandRecord> handOver(Connection connection, List<CommandRow> rows, boolean begun)
+    private List<CommandRow> handOver(Connection connection, String queue, int limit, boolean begun, Instant now)
             throws SQLException {
-        Instant now = Instant.ofEpochMilli(clock.millis());
-        List<CommandRecord> records = new ArrayList<>(rows.size());
         PreparedStatement update = statements.get(
-                connection,
-                "update cw_command set owner = ?, waiting = 0, status = ?, sent_at = ?, sent_sequence = ?, started_at = ?,"
-                        + " started_sequence = ?, last_sequence = ? where seq = ?");
-        for (CommandRow row : rows) {
-            CommandRecord record = row.record();
-            long sequence = record.lastSequence() + 1;
-            CommandStatus status = begun ? CommandStatus.EXECUTING : CommandStatus.PENDING;
-            long last = begun ? sequence + 1 : sequence;
-            update.setLong(1, node.id());
-            update.setString(2, status.code());
-            update.setLong(3, now.toEpochMilli());
-            update.setLong(4, sequence);
-            CommandRow.setMillis(update, 5, begun ? now : null);
-            update.setLong(6, begun ? last : 0);
-            update.setLong(7, last);
-            update.setLong(8, row.seq());
-            update.addBatch();
-            records.add(new CommandRecord(
-                    record.id(),
-                    record.request(),
-                    status,
-                    null,
-                    record.message(),
-                    null,
-                    record.attempt(),
-                    record.createdAt(),
-                    now,
-                    begun ? now : null,
-                    null,
-                    record.cancelRequested(),
-                    last,
-                    record.tag(),
-                    record.notBefore()));
-            signals.executing(record.id(), row.origin());
+                connection, begun ? takeAs(", started_at = ?", 2) : takeAs("", 1), queue, limit, node.id());
+        CommandStatus status = begun ? CommandStatus.EXECUTING : CommandStatus.PENDING;
+        update.setString(4, status.code());
+        update.setLong(5, now.toEpochMilli());
+        if (begun) {
+            update.setLong(6, now.toEpochMilli());
         }
-        update.executeBatch();
-        return records;
+        List<CommandRow> rows = CommandRow.readAll(update, node.id());
+        rows.sort(Comparator.comparingInt(
+                        (CommandRow row) -> row.record().request().priority())
+                .reversed()
+                .thenComparingLong(CommandRow::seq));
+        rows.forEach(row -> signals.executing(row.record().id(), row.origin()));
+        return rows;
     }
 
-    private @Nullable Instant nextDue(Connection connection, String queue) throws SQLException {
-        PreparedStatement select = statements.get(
-                connection,
-                "select not_before from cw_command where queue = ? and waiting = " + CommandRow.DELAYED
-                        + " order by not_before limit 1",
-                queue);
-        try (ResultSet row = select.executeQuery()) {
-            return row.next() ? Instant.ofEpochMilli(row.getLong(1)) : null;
-        }
+    private String takeAs(String started, int events) {
+        return "with next as materialized (select seq from cw_command c where queue = ? and waiting = "
+                + CommandRow.READY
+                + " and (order_key is null or not exists (select 1 from cw_command e where e.queue = c.queue and"
+                + " e.order_key = c.order_key and e.order_key is not null and e.ended_at is null and e.seq < c.seq))"
+                + " order by priority desc, seq limit ?" + database.dialect().skipLocked() + ")"
+                + " update cw_command set owner = ?, waiting = 0, status = ?, sent_at = ?, sent_sequence = last_sequence + 1"
+                + started
+                + ", started_sequence = " + (events == 1 ? "0" : "last_sequence + 2")
+                + ", last_sequence = last_sequence + " + events + " where seq in (select seq from next) returning "
+                + CommandRow.COLUMNS;
     }
 
+    /** Counts one more or less that waits, of the whole transaction nothing else. */
     void addWaiting(Connection connection, String queue, long more) throws SQLException {
-        statements
-                .get(connection, "update cw_queue set waiting = waiting + ? where name = ?", more, queue)
-                .executeUpdate();
-        database.afterCommit(() -> counts.waiting(queue, more));
+        QueueCounts queues = new QueueCounts();
+        queues.waiting(queue, more);
+        queues.write(connection, statements, node.id());
+        queues.tell(database, counts);
     }
 
     @Override
@@ -240,27 +251,25 @@ final class SqlQueueStore implements QueueStore {
     @Override
     public CompletableFuture<QueueState> state(String queue) {
         return database.read(connection -> {
-            long running = number(
-                    connection,
-                    "select count(*) from cw_command where queue = ? and queue is not null and sent_at is not null and ended_at is null",
-                    queue);
+            long running = number(connection, RUNNING, queue);
             long arrived = number(connection, "select count(*) from cw_arrival where queue = ?", queue);
             List<RecordId> ids = runningIds(connection, queue);
+            boolean paused = number(connection, "select count(*) from cw_queue where name = ? and paused", queue) > 0;
             try (PreparedStatement select = connection.prepareStatement(
-                    "select paused, waiting, accepted, completed, failed from cw_queue where name = ?")) {
+                    "select coalesce(sum(waiting), 0), coalesce(sum(accepted), 0), coalesce(sum(completed), 0), coalesce(sum(failed), 0)"
+                            + " from cw_count where queue = ?")) {
                 select.setString(1, queue);
                 try (ResultSet row = select.executeQuery()) {
-                    return row.next()
-                            ? new QueueState(
-                                    queue,
-                                    row.getBoolean(1),
-                                    row.getLong(2) + arrived,
-                                    running,
-                                    row.getLong(3) + arrived,
-                                    row.getLong(4),
-                                    row.getLong(5),
-                                    ids)
-                            : new QueueState(queue, false, arrived, running, arrived, 0, 0, ids);
+                    row.next();
+                    return new QueueState(
+                            queue,
+                            paused,
+                            row.getLong(1) + arrived,
+                            running,
+                            row.getLong(2) + arrived,
+                            row.getLong(3),
+                            row.getLong(4),
+                            ids);
                 }
             }
         });

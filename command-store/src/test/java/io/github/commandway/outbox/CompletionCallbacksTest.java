@@ -13,6 +13,8 @@ import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.Target;
+import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.queue.QueueOptions;
 import io.github.commandway.store.Database;
 import io.github.commandway.store.SqlCommandStore;
 import java.net.InetAddress;
@@ -127,20 +129,28 @@ class CompletionCallbacksTest {
     void aResultThatSaysItFailedIsNoSuccess() {
         confirm = true;
         Registry registry = new Registry();
-        registry.register(
-                "test",
-                300,
-                (context, command, tag, receiver) -> receiver.completeYield(tag, "{\"success\":false}", null));
-        try (OutboxRelay relay = relay();
+        CommandQueues queues = CommandQueues.builder(registry)
+                .queue(
+                        QueueOptions.serial("q"),
+                        (context, command, tag, receiver) ->
+                                receiver.completeYield(tag, "{\"success\":false,\"n\":1}", null))
+                .build();
+        registry.register(queues);
+        try (queues;
+                OutboxRelay relay = relay();
                 CommandManager manager = CommandManager.builder(registry)
                         .store(SqlCommandStore.builder(database)
                                 .endHook(callbacks)
                                 .build())
                         .build()) {
-            manager.submit(CommandRequest.to(new Target.Local(300), "scan").build())
-                    .join();
+            queues.start(manager);
+            manager.submit(CommandRequest.toQueue("q", "scan").build()).join();
             await().until(() -> relay.stats().sent() == 1);
-            assertThat(bodies).singleElement().asString().contains("\"success\":false,\"message\"");
+            assertThat(bodies)
+                    .singleElement()
+                    .asString()
+                    .contains("\"success\":false,\"message\"")
+                    .endsWith("\"data\":{\"success\":false,\"n\":1}}");
         }
     }
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CancelResult;
+import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
@@ -129,6 +130,40 @@ class SharedStoreTest {
                 earlier.complete(claimed);
                 assertThat(next.find(id).reason()).isEqualTo(Reason.LOST);
             }
+        }
+    }
+
+    @Test
+    void aServerThatLostItsLeaseStopsWhatIsNotItsAnyMoreRecordsNothingOfItAndWorksOn() throws Exception {
+        try (Server one = start("one");
+                Server two = start("two")) {
+            RecordId silent = one.submit(request -> request).id();
+            RecordId talking = one.submit(request -> request).id();
+            List<QueueClaim.Claimed> claimed = one.claim(2, 10);
+            endLease("one");
+            assertThat(await(two.manager.recover())).isEqualTo(2);
+
+            one.manager.progress(claimed.get(1).tag(), 0.5, "half of it");
+            Awaitility.await().until(() -> claimed.get(1).context().isCancelled());
+            assertThat(one.manager.handOver(claimed.get(1).tag())).isFalse();
+            one.complete(claimed.get(1));
+            one.complete(claimed.get(0));
+
+            for (RecordId id : List.of(silent, talking)) {
+                assertThat(one.find(id).reason()).isEqualTo(Reason.LOST);
+                assertThat(await(two.manager.events(id, 0, 10)))
+                        .extracting(CommandEvent::type)
+                        .containsExactly(
+                                CommandEvent.Type.PENDING,
+                                CommandEvent.Type.SENT,
+                                CommandEvent.Type.EXECUTING,
+                                CommandEvent.Type.FAILED);
+            }
+            assertThat(one.manager.stats().completed()).isZero();
+            Awaitility.await().until(() -> lease("one") > 0);
+            RecordId next = one.submit(request -> request).id();
+            one.complete(one.claim(1, 10).get(0));
+            assertThat(two.find(next).status()).isEqualTo(CommandStatus.COMPLETED);
         }
     }
 
@@ -260,6 +295,16 @@ class SharedStoreTest {
                         connection.prepareStatement("select lease_until from " + schema + ".cw_node where name = ?")) {
             select.setString(1, name);
             return Statements.number(select);
+        }
+    }
+
+    /** As if the server had been stopped by the system for so long that its lease ran out. */
+    private void endLease(String name) throws Exception {
+        try (Connection connection = connect();
+                PreparedStatement update = connection.prepareStatement(
+                        "update " + schema + ".cw_node set lease_until = 0 where name = ?")) {
+            update.setString(1, name);
+            update.executeUpdate();
         }
     }
 

@@ -189,6 +189,16 @@ public abstract class CommandStoreContract {
     }
 
     @Test
+    void keepsTheResultThatComesWithAFailure() throws Exception {
+        RecordId id = submit(request("a")).id();
+        manager().completeYield(tag(id), bytes("half of it"), new IllegalStateException("the rest is missing"));
+        CommandRecord failed = find(id);
+        assertThat(failed.status()).isEqualTo(CommandStatus.FAILED);
+        assertThat(failed.message()).isEqualTo("the rest is missing");
+        assertThat(failed.result()).isEqualTo(bytes("half of it"));
+    }
+
+    @Test
     void knowsNothingOfAnIdThatWasNeverRecorded() throws Exception {
         RecordId unknown = RecordId.ofUuid(1, 2);
         assertThat(await(manager().find(unknown))).isEmpty();

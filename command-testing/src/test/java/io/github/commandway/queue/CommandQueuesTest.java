@@ -182,6 +182,44 @@ class CommandQueuesTest {
     }
 
     @Test
+    void aResultThatSaysThatItIsNoSuccessIsAFailureThatIsTriedAgainAndKept() {
+        start(options -> options);
+        CommandHandle handle =
+                submit(request("r").retry(new RetryPolicy(2, Duration.ofSeconds(1), Duration.ofSeconds(1), 0)));
+        calls.last().returnResult("{\"success\":false,\"n\":1}");
+        assertThat(handle.record().status()).isEqualTo(CommandStatus.PENDING);
+        assertThat(handle.record().result()).isNull();
+        time.advance(Duration.ofMillis(1_020));
+
+        calls.last().returnResult("{\"success\":false,\"n\":2}");
+
+        CommandRecord record = handle.record();
+        assertThat(record.status()).isEqualTo(CommandStatus.FAILED);
+        assertThat(record.reason()).isEqualTo(Reason.EXECUTOR_ERROR);
+        assertThat(record.message()).isNotBlank();
+        assertThat(new String(record.result(), StandardCharsets.UTF_8)).isEqualTo("{\"success\":false,\"n\":2}");
+        assertThat(state().failed()).isEqualTo(1);
+        assertThat(state().completed()).isZero();
+        assertThat(manager.stats().failed()).isEqualTo(1);
+        assertThat(manager.events(handle.id(), 0, 100).join())
+                .last()
+                .satisfies(event -> assertThat(event.type()).isEqualTo(CommandEvent.Type.FAILED));
+    }
+
+    @Test
+    void aResultThatCannotBeKeptDoesNotHideWhyItFailed() {
+        start(options -> options);
+        for (Object result : new Object[] {new byte[(64 << 20) + 1], 7}) {
+            CommandHandle handle = submit(request("r"));
+            Call call = calls.last();
+            call.receiver.completeYield(call.tag, result, new CommandException(Reason.LOST, "gone"));
+            assertThat(handle.record().reason()).isEqualTo(Reason.LOST);
+            assertThat(handle.record().message()).isEqualTo("gone");
+            assertThat(handle.record().result() == null).isTrue();
+        }
+    }
+
+    @Test
     void doesNotTryAgainWhatNoOtherTryWouldDoBetter() {
         start(options -> options.withRetry(RetryPolicy.exponential(5)));
         for (Reason reason : new Reason[] {Reason.UNKNOWN_COMMAND, Reason.PAYLOAD_TOO_LARGE}) {
@@ -504,6 +542,10 @@ class CommandQueuesTest {
             List<CancelCause> causes) {
         void succeed() {
             receiver.completeYield(tag, null, null);
+        }
+
+        void returnResult(String json) {
+            receiver.completeYield(tag, json.getBytes(StandardCharsets.UTF_8), null);
         }
 
         void fail(Throwable error) {

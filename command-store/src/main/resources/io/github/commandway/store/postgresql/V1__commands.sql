@@ -10,14 +10,21 @@ create table cw_node (
 
 create table cw_queue (
     name text primary key,
-    paused boolean not null default false,
-    accepted bigint not null default 0,
-    completed bigint not null default 0,
-    failed bigint not null default 0,
-    waiting bigint not null default 0
+    paused boolean not null default false
 );
 
--- What other applications have put into a queue in their own transactions, until it is counted in cw_queue.
+-- What each server has counted in a queue; the numbers of the queue are the sums. Room is left in the pages, as rows change all the time.
+create table cw_count (
+    queue text not null,
+    node bigint not null,
+    accepted bigint not null,
+    completed bigint not null,
+    failed bigint not null,
+    waiting bigint not null,
+    primary key (queue, node)
+) with (fillfactor = 20);
+
+-- What other applications have put into a queue in their own transactions, until it is counted in cw_count.
 create table cw_arrival (
     id bigint generated always as identity primary key,
     queue text not null

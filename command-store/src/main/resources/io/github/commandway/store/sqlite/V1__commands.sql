@@ -10,14 +10,21 @@ create table cw_node (
 
 create table cw_queue (
     name text primary key,
-    paused integer not null default 0,
-    accepted integer not null default 0,
-    completed integer not null default 0,
-    failed integer not null default 0,
-    waiting integer not null default 0
+    paused integer not null default 0
 ) strict, without rowid;
 
--- What other applications have put into a queue in their own transactions, until it is counted in cw_queue.
+-- What each server has counted in a queue; the numbers of the queue are the sums.
+create table cw_count (
+    queue text not null,
+    node integer not null,
+    accepted integer not null,
+    completed integer not null,
+    failed integer not null,
+    waiting integer not null,
+    primary key (queue, node)
+) strict, without rowid;
+
+-- What other applications have put into a queue in their own transactions, until it is counted in cw_count.
 create table cw_arrival (
     id integer primary key,
     queue text not null
