@@ -32,7 +32,7 @@ final class LiveProcess extends Inbox implements ProcessContext {
     private Process process;
 
     /** Where it ran last. */
-    @Nullable RunQueue queue;
+    @Nullable RunQueue<LiveProcess> queue;
 
     /** The thread that hands its yields to their handlers, while it does so. Whoever finds himself here may write the fields of the owner. */
     private @Nullable Thread dispatcher;
