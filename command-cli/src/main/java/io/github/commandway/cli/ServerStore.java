@@ -56,11 +56,13 @@ final class ServerStore implements AutoCloseable {
     /**
      * What goes out of a database.
      *
+     * @param conversationRetention how long their rounds and events are kept
      * @param callbacks takes the ends of tasks, or null
      * @param events takes the events of conversations
      */
     private record Outgoing(
             ConversationService conversations,
+            Duration conversationRetention,
             Outbox outbox,
             @Nullable Publisher callbacks,
             Publisher events) {}
@@ -136,7 +138,7 @@ final class ServerStore implements AutoCloseable {
                             : "SQLite, " + FILE + " in the data folder",
                     commands.lastTaskNumber().join(),
                     database,
-                    new Outgoing(conversations, outbox, callbacks, events));
+                    new Outgoing(conversations, conversationRetention(settings), outbox, callbacks, events));
         } catch (RuntimeException e) {
             closeIfOpen(events);
             database.close();
@@ -158,6 +160,17 @@ final class ServerStore implements AutoCloseable {
                         event -> LOG.debug("{} of {} {}", event.type(), event.aggregateType(), event.key()),
                         Runnable::run);
         };
+    }
+
+    private static Duration conversationRetention(Settings settings) {
+        Duration conversations = settings.duration(Setting.CONVERSATION_RETENTION);
+        Duration commands =
+                settings.given(Setting.RETENTION).map(Kind::duration).orElse(SqlCommandStore.DEFAULT_RETENTION);
+        if (conversations.compareTo(commands) < 0) {
+            throw new UsageException(Setting.CONVERSATION_RETENTION.key() + " must not be shorter than "
+                    + Setting.RETENTION.key() + ", since a request that is repeated would bring events back");
+        }
+        return conversations;
     }
 
     private static String needed(Settings settings, Setting setting, String publisher) {
@@ -290,9 +303,10 @@ final class ServerStore implements AutoCloseable {
         }
     }
 
-    /** Gives up what nobody has taken for a week. Called now and then. */
+    /** Gives up what nobody has taken for a week, and removes what is too old of conversations. Called now and then. */
     void purge(Instant now) {
         if (outgoing != null) {
+            purgeConversations(outgoing, now.minus(outgoing.conversationRetention()));
             outgoing.outbox().purge(now.minus(UNDELIVERED_KEPT), PURGED_AT_ONCE).whenComplete((count, error) -> {
                 if (error != null) {
                     LOG.warn("what could not be delivered could not be removed: {}", error.getMessage());
@@ -301,6 +315,16 @@ final class ServerStore implements AutoCloseable {
                 }
             });
         }
+    }
+
+    private static void purgeConversations(Outgoing outgoing, Instant before) {
+        outgoing.conversations().purge(before, PURGED_AT_ONCE).whenComplete((count, error) -> {
+            if (error != null) {
+                LOG.warn("old rounds and events could not be removed: {}", error.getMessage());
+            } else if (count == PURGED_AT_ONCE) {
+                purgeConversations(outgoing, before);
+            }
+        });
     }
 
     @Override

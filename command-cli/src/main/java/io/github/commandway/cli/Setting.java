@@ -126,6 +126,13 @@ enum Setting {
             "agent:client-001",
             "who executes the commands of conversations, several sessions at a time; there are conversations only with a database",
             Role.SERVER),
+    CONVERSATION_RETENTION(
+            "conversations.retention",
+            "--conversation-retention",
+            Kind.DURATION,
+            "365d",
+            "how long rounds and events of conversations are kept; not shorter than commands.retention",
+            Role.SERVER),
     EVENTS_URL(
             "events.url",
             "--events-url",

@@ -130,6 +130,7 @@ class CommandLineTest {
         "--callback-url=ftp://127.0.0.1/, is not an address such as https://host/path",
         "--callback-url=http://127.0.0.1:1/ --callback-secret=short, callback.secret",
         "--store=memory --outbox-publisher=kafka, outbox.publisher needs a database",
+        "--conversation-retention=6d, conversations.retention must not be shorter",
         "--outbox-publisher=kafka, which needs kafka.servers",
         "--outbox-publisher=nats, which needs nats.servers",
         "--outbox-publisher=webhook, which needs events.url",
