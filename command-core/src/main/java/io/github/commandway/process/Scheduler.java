@@ -1,9 +1,9 @@
 package io.github.commandway.process;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
@@ -291,9 +291,8 @@ final class Scheduler {
         }
     }
 
-    /** Waits until the workers have ended. */
-    boolean join(long nanos) throws InterruptedException {
-        long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos));
+    /** Waits until the workers have ended, but for those that are in a step when the time is over. */
+    boolean join(Duration timeout) throws InterruptedException {
         List<Worker> all = new ArrayList<>();
         synchronized (blocked) {
             all.addAll(blocked);
@@ -307,7 +306,10 @@ final class Scheduler {
         boolean ended = true;
         for (Worker worker : all) {
             if (worker != Thread.currentThread()) {
-                worker.join(millis);
+                worker.join(timeout.toMillis());
+                while (worker.isAlive() && worker.current() == null) {
+                    worker.join(1);
+                }
                 ended &= !worker.isAlive();
             }
         }

@@ -194,6 +194,54 @@ class ProcessesTest {
     }
 
     @Test
+    void thereAreNeverMoreThanTheLimitWhileOthersEnd() throws Exception {
+        int limit = 2;
+        with(new ProcessFixture(builder -> builder.maxProcesses(limit)).start());
+        AtomicInteger alive = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        int threads = 4;
+        ExecutorService callers = Executors.newFixedThreadPool(threads);
+        List<Future<?>> all = new ArrayList<>();
+        for (int i = 0; i < threads; i++) {
+            all.add(callers.submit(() -> {
+                for (int n = 0; n < 20_000; n++) {
+                    try {
+                        processes.spawn(new Process() {
+                            private boolean begun;
+
+                            @Override
+                            public void init(ProcessContext self, @Nullable Object input) {
+                                begun = true;
+                                most.accumulateAndGet(alive.incrementAndGet(), Math::max);
+                            }
+
+                            @Override
+                            public void step(List<Event> events, StepOutput out) {
+                                out.done(null);
+                            }
+
+                            @Override
+                            public void close() {
+                                if (begun) {
+                                    alive.decrementAndGet();
+                                }
+                            }
+                        });
+                    } catch (ProcessException e) {
+                        assertThat(e.code()).isEqualTo(Code.TOO_MANY);
+                    }
+                }
+            }));
+        }
+        for (Future<?> one : all) {
+            one.get();
+        }
+        callers.shutdown();
+        await().atMost(LONGEST).until(() -> processes.stats().processes() == 0);
+        assertThat(most.get()).isLessThanOrEqualTo(limit);
+    }
+
+    @Test
     void messagesOfOneSenderArriveInItsOrder() throws Exception {
         int threads = 4;
         int each = 500;
@@ -729,6 +777,30 @@ class ProcessesTest {
         inside.await();
         processes.close();
         assertThat(stuck.awaitExit().error()).isInstanceOf(InterruptedException.class);
+        assertThat(processes.stats().processes()).isZero();
+    }
+
+    @Test
+    void closeEndsWhatWaitsBehindAStepThatNeverReturns() throws Exception {
+        with(new ProcessFixture(builder -> builder.workers(1)).start());
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        Recorded stuck = fixture.spawn((step, events, out) -> {
+            inside.countDown();
+            while (goOn.getCount() > 0) {
+                Thread.onSpinWait();
+            }
+            out.again();
+        });
+        inside.await();
+        Recorded behind = fixture.spawn(IDLE);
+        processes.close();
+        assertThat(behind.awaitExit().error()).hasMessageContaining("terminated");
+        assertThat(behind.closed).hasValue(1);
+        assertThat(stuck.exit).isNotDone();
+        goOn.countDown();
+        stuck.awaitExit();
+        assertThat(stuck.stepCount()).isEqualTo(1);
         assertThat(processes.stats().processes()).isZero();
     }
 

@@ -16,13 +16,16 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** How processes share the workers. */
@@ -218,49 +221,55 @@ class SchedulerTest {
     void workersThatAreReplacedAtAnyMomentLoseNothing() throws Exception {
         ProcessFixture fixture = start(
                 builder -> builder.workers(3).blockedAfter(Duration.ofNanos(2)).maxBlockedWorkers(1_000));
-        int count = 2_000;
-        CountDownLatch ended = new CountDownLatch(count);
+        AtomicBoolean enough = new AtomicBoolean();
+        AtomicLong ended = new AtomicLong();
         SpawnOptions options =
-                SpawnOptions.builder().onExit(exit -> ended.countDown()).build();
-        AtomicInteger spawned = new AtomicInteger();
+                SpawnOptions.builder().onExit(exit -> ended.incrementAndGet()).build();
         ExecutorService spawner = Executors.newSingleThreadExecutor();
-        spawner.submit(() -> {
-            while (spawned.getAndIncrement() < count) {
+        Future<Long> spawning = spawner.submit(() -> {
+            long spawned = 0;
+            while (!enough.get()) {
                 fixture.processes.spawn(new FiveYields(), null, options);
+                spawned++;
             }
+            return spawned;
         });
         long now = 0;
-        while (ended.getCount() > 0 && now < 200_000_000) {
+        while (fixture.processes.stats().replaced() < 20) {
             fixture.processes.scheduler.replaceBlocked(++now);
         }
+        enough.set(true);
+        long spawned = spawning.get();
         spawner.shutdown();
-        assertThat(ended.getCount()).isZero();
-        assertThat(fixture.processes.stats().replaced()).isPositive();
-        assertThat(fixture.processes.stats().steps()).isEqualTo(count * 6L);
+        await().atMost(LONGEST).until(() -> ended.get() == spawned);
+        await().atMost(LONGEST).until(() -> fixture.processes.stats().steps() == spawned * 6L);
     }
 
-    @Test
-    void noWakeUpIsLost() throws Exception {
-        ProcessFixture fixture = start(builder -> builder.workers(3));
-        AtomicLong handled = new AtomicLong();
-        List<Pid> pids = new ArrayList<>();
-        for (int i = 0; i < 8; i++) {
-            pids.add(fixture.spawn((step, events, out) -> handled.addAndGet(events.size())).pid);
-        }
-        long sent = 0;
-        // one at a time, so that the workers fall asleep again and again, and each message meets one of them on its way
-        for (int round = 0; round < 20_000; round++) {
-            assertThat(fixture.processes.send(pids.get(round % pids.size()), GO))
-                    .isTrue();
-            sent++;
-            long expected = sent;
-            long spins = 0;
-            while (handled.get() < expected) {
-                if (++spins % 10_000_000 == 0) {
-                    assertThat(spins).as("a message was not handled").isLessThan(2_000_000_000L);
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,2", "2,1", "2,2", "3,2"})
+    void noWakeUpIsLost(int workers, int senders) throws Exception {
+        ProcessFixture fixture = start(builder -> builder.workers(workers));
+        ExecutorService threads = Executors.newFixedThreadPool(senders);
+        List<Future<?>> running = new ArrayList<>();
+        for (int i = 0; i < senders; i++) {
+            AtomicLong handled = new AtomicLong();
+            Pid pid = fixture.spawn((step, events, out) -> handled.addAndGet(events.size())).pid;
+            // one message at a time, so that workers fall asleep again and again, and each message meets one on its way
+            running.add(threads.submit(() -> {
+                long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(1);
+                for (long sent = 1; System.nanoTime() < end; sent++) {
+                    fixture.processes.send(pid, GO);
+                    for (int spins = 0; handled.get() < sent; spins++) {
+                        if (spins > 2_000) {
+                            Thread.yield();
+                        }
+                    }
                 }
-                Thread.onSpinWait();
-            }
+            }));
+        }
+        threads.shutdown();
+        for (Future<?> one : running) {
+            one.get(LONGEST.toSeconds(), TimeUnit.SECONDS);
         }
     }
 
