@@ -58,11 +58,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
+import tools.jackson.databind.json.JsonMapper;
 
 /** What conversations promise, on every database. */
 abstract class ConversationServiceContract {
     static final String ALICE = "alice";
     static final String BOB = "bob";
+    private static final JsonMapper JSON = JsonMapper.builder().build();
 
     final Map<String, Run> running = new ConcurrentHashMap<>();
     final CountingMetrics metrics = new CountingMetrics();
@@ -444,6 +446,11 @@ abstract class ConversationServiceContract {
                         .record()
                         .result())
                 .isEqualTo(bytes(result));
+        String output = rounds(session).get(0).output();
+        if (output != null) {
+            // what PostgreSQL's jsonb would refuse, and so whoever reads the outbox with it
+            assertThat(JSON.readTree(output).asString()).doesNotContain("\0").doesNotMatch("(?s).*\\p{Cs}.*");
+        }
     }
 
     @Test
