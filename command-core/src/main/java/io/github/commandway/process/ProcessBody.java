@@ -26,7 +26,7 @@ public interface ProcessBody {
          * Yields a command and waits for its end. If the thread is interrupted meanwhile the command goes on, and its end is dropped.
          *
          * @return the result
-         * @throws Exception what the command failed with; {@link InterruptedException} if the process was terminated, or asked to end, while it waited
+         * @throws Exception what the command failed with; {@link InterruptedException} if the process was asked to end while it waited; that or a {@link ProcessException} if it was terminated
          */
         @Nullable Object call(Command command) throws Exception;
 

@@ -673,14 +673,14 @@ public final class Processes implements Mail, AutoCloseable {
     }
 
     /**
-     * Defaults: as many workers as processors, 1,000,000 processes, a worker counts as blocked after 100 ms in one step and is replaced at most 64 times at once, 1,000 platform threads
+     * Defaults: as many workers as processors, 1,000,000 processes, a worker counts as blocked after 500 ms in one step and is replaced at most 64 times at once, 1,000 platform threads
      * for blocking bodies on a JVM without virtual ones, 10 s to close, the system's clocks, a timer thread of its own.
      */
     public static final class Builder {
         private final Registry registry;
         private int workers = Runtime.getRuntime().availableProcessors();
         private int maxProcesses = 1_000_000;
-        private Duration blockedAfter = Duration.ofMillis(100);
+        private Duration blockedAfter = Duration.ofMillis(500);
         private int maxBlockedWorkers = 64;
         private int bodyThreads = 1_000;
         private Duration closeTimeout = Duration.ofSeconds(10);

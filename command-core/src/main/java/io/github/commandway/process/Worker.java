@@ -6,9 +6,12 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A thread that runs processes, with what it needs to run one. If it is blocked for long, another one takes over its place and its queue. */
 final class Worker extends Thread {
+    private static final Logger log = LoggerFactory.getLogger(Worker.class);
     private static final int EVENTS_KEPT = 256;
     private static final Object REPLACED = new Object();
 
@@ -49,11 +52,18 @@ final class Worker extends Thread {
     }
 
     @Override
+    @SuppressWarnings("IllegalCatch")
     public void run() {
         LiveProcess process = scheduler.next(this);
         while (process != null) {
             current.setRelease(process);
-            process.run(this);
+            try {
+                process.run(this);
+            } catch (Throwable e) {
+                // nothing of a process gets here, but memory may run out anywhere; the others go on
+                log.error("{} has ended because of a failure of its scheduler", process, e);
+                process.end(e);
+            }
             // who has lost its place meanwhile must not take from its queue any more
             process = current.compareAndSet(process, null) ? scheduler.next(this) : null;
         }

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -261,7 +262,7 @@ class SchedulerTest {
                     fixture.processes.send(pid, GO);
                     for (int spins = 0; handled.get() < sent; spins++) {
                         if (spins > 2_000) {
-                            Thread.yield();
+                            LockSupport.parkNanos(10_000);
                         }
                     }
                 }
