@@ -11,8 +11,18 @@ module io.github.commandway.system.more {
     requires org.slf4j;
     requires run.endive.runtime;
     requires run.endive.wasm;
+    requires software.amazon.awssdk.auth;
+    requires software.amazon.awssdk.awscore;
+    requires software.amazon.awssdk.core;
+    requires software.amazon.awssdk.http;
+    requires software.amazon.awssdk.http.urlconnection;
+    requires software.amazon.awssdk.identity.spi;
+    requires software.amazon.awssdk.regions;
+    requires software.amazon.awssdk.services.s3;
+    requires software.amazon.awssdk.utils;
     requires static org.jspecify;
 
+    exports io.github.commandway.cloudstorage;
     exports io.github.commandway.eval;
     exports io.github.commandway.sql;
     exports io.github.commandway.tty;

@@ -1,0 +1,2 @@
+/** Objects under keys, in anything that speaks S3 or in a folder, as commands. */
+package io.github.commandway.cloudstorage;
