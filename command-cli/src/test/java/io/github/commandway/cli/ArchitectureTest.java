@@ -47,6 +47,22 @@ class ArchitectureTest {
                     "org.agrona..");
 
     @ArchTest
+    static final ArchRule builtInHandlersNeedOnlyTheJdk = classes()
+            .that()
+            .resideInAnyPackage(ROOT + "system..", ROOT + "boot..")
+            .should()
+            .onlyDependOnClassesThat()
+            .resideInAnyPackage(
+                    ROOT + "dispatch..",
+                    ROOT + "process..",
+                    ROOT + "system..",
+                    ROOT + "boot..",
+                    "java..",
+                    "javax..",
+                    "org.slf4j..",
+                    "org.jspecify..");
+
+    @ArchTest
     static final ArchRule httpKnowsOnlyCore = noClasses()
             .that()
             .resideInAPackage(ROOT + "http..")
