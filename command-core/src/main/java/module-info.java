@@ -12,6 +12,7 @@ module io.github.commandway.core {
 
     exports io.github.commandway.conversation.api;
     exports io.github.commandway.dispatch;
+    exports io.github.commandway.exec;
     exports io.github.commandway.manager;
     exports io.github.commandway.directory;
     exports io.github.commandway.process;
