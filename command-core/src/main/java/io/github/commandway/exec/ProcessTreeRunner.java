@@ -133,15 +133,18 @@ public final class ProcessTreeRunner {
         Outcome outcome = null;
         try {
             process.getOutputStream().close();
-            End end = await(task, sink, process, start);
+            End end;
+            try {
+                end = await(task, sink, process, start);
+            } catch (InterruptedException e) {
+                end = End.INTERRUPTED;
+            }
             if (end == End.EXITED) {
                 outcome = new Outcome(end, process.exitValue(), sweep.join());
             } else {
                 outcome = new Outcome(end, -1, tree.end());
+                takeLastWords(process, sink);
             }
-            return outcome;
-        } catch (InterruptedException e) {
-            outcome = new Outcome(End.INTERRUPTED, -1, tree.end());
             return outcome;
         } finally {
             if (outcome == null) {
@@ -173,6 +176,18 @@ public final class ProcessTreeRunner {
             if (!moved) {
                 process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS);
             }
+        }
+    }
+
+    /** What was written while it was being ended; no more than the system keeps, in case somebody goes on writing. */
+    private static void takeLastWords(Process process, Sink sink) throws IOException {
+        byte[] buffer = new byte[CHUNK];
+        try {
+            take("stdout", process.getInputStream(), sink, buffer);
+            take("stderr", process.getErrorStream(), sink, buffer);
+        } catch (InterruptedException e) {
+            // by the sink, which takes no more
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -55,7 +56,7 @@ final class Launcher {
     private final boolean root;
     private final boolean limits;
 
-    private Launcher(Containment containment, boolean sandbox, boolean root, boolean limits) {
+    Launcher(Containment containment, boolean sandbox, boolean root, boolean limits) {
         this.containment = containment;
         this.sandbox = sandbox;
         this.root = root;
@@ -77,29 +78,41 @@ final class Launcher {
     }
 
     private static Containment containment() {
-        for (List<String> wrapper : List.of(
-                List.of(BWRAP, "--unshare-pid", "--die-with-parent", "--dev-bind", "/", "/", "--proc", "/proc", "--"),
-                // a shell in between, as the first process of a namespace ignores signals; what follows it is never
-                // read as a script
-                List.of(
-                        SETPRIV,
-                        "--pdeathsig",
-                        "KILL",
-                        "--",
-                        UNSHARE,
-                        "--pid",
-                        "--fork",
-                        "--kill-child=KILL",
-                        "--mount-proc",
-                        "/bin/sh",
-                        "-c",
-                        "\"$@\"; exit $?",
-                        "sh"))) {
-            if (Files.isExecutable(Path.of(wrapper.get(0))) && works(wrapper)) {
-                return new Containment(Means.PID_NAMESPACE, wrapper);
-            }
-        }
-        return Containment.basic();
+        return namespaces().stream().findFirst().orElseGet(Containment::basic);
+    }
+
+    /** Those that work here, the best first. */
+    static List<Containment> namespaces() {
+        return Stream.of(
+                        List.of(
+                                BWRAP,
+                                "--unshare-pid",
+                                "--die-with-parent",
+                                "--dev-bind",
+                                "/",
+                                "/",
+                                "--proc",
+                                "/proc",
+                                "--"),
+                        // a shell in between, as the first process of a namespace ignores signals; what follows it is
+                        // never read as a script
+                        List.of(
+                                SETPRIV,
+                                "--pdeathsig",
+                                "KILL",
+                                "--",
+                                UNSHARE,
+                                "--pid",
+                                "--fork",
+                                "--kill-child=KILL",
+                                "--mount-proc",
+                                "/bin/sh",
+                                "-c",
+                                "\"$@\"; exit $?",
+                                "sh"))
+                .filter(wrapper -> Files.isExecutable(Path.of(wrapper.get(0))) && works(wrapper))
+                .map(wrapper -> new Containment(Means.PID_NAMESPACE, wrapper))
+                .toList();
     }
 
     private static boolean works(List<String> wrapper) {

@@ -73,14 +73,14 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
     private final ExecutorService threads;
     private final Set<Run> active = ConcurrentHashMap.newKeySet();
 
-    private ToolHandler(Builder builder) {
+    private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
         keepRuns = builder.keepRuns;
         keepFor = builder.keepFor;
         clock = builder.clock;
         nanoTicker = builder.nanoTicker;
-        launcher = Launcher.detect();
+        this.launcher = launcher;
         execution = new ToolExecution(launcher, nanoTicker);
         slots = new Slots(builder.maxRuns, builder.maxWaiting);
         AtomicInteger number = new AtomicInteger();
@@ -585,7 +585,11 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
 
         /** Makes the handler, for which it tries what this machine can do. */
         public ToolHandler build() {
-            return new ToolHandler(this);
+            return build(Launcher.detect());
+        }
+
+        ToolHandler build(Launcher launcher) {
+            return new ToolHandler(this, launcher);
         }
     }
 }

@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.semver4j.Semver;
@@ -15,6 +16,7 @@ final class Versions {
     static final String LATEST = "latest";
 
     private static final int SHOWN = 10;
+    private static final Pattern SPEC = Pattern.compile("[A-Za-z0-9.+^~<>=|*, -]{0,200}");
 
     private Versions() {}
 
@@ -26,6 +28,10 @@ final class Versions {
      */
     static Tool find(Collection<Tool> tools, String wanted) {
         String spec = wanted.strip();
+        if (!SPEC.matcher(spec).matches()) {
+            throw new IllegalArgumentException(
+                    "a version has at most 200 letters, digits and . + ^ ~ < > = | * , - and spaces");
+        }
         List<Tool> newestFirst = tools.stream().sorted(NEWEST_FIRST).toList();
         Optional<Tool> found = spec.isEmpty() || spec.equals(LATEST)
                 ? latest(newestFirst)
