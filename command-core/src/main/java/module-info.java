@@ -7,14 +7,17 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.github.commandway.core {
     requires transitive org.jspecify;
+    requires transitive java.net.http;
     requires org.agrona;
     requires org.slf4j;
 
+    exports io.github.commandway.boot;
     exports io.github.commandway.conversation.api;
     exports io.github.commandway.dispatch;
     exports io.github.commandway.exec;
     exports io.github.commandway.manager;
     exports io.github.commandway.directory;
+    exports io.github.commandway.outbox.api;
     exports io.github.commandway.process;
     exports io.github.commandway.queue;
     exports io.github.commandway.system;

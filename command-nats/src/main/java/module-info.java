@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.github.commandway.nats {
     requires transitive io.github.commandway.store;
     requires transitive io.nats.jnats;
+    requires org.slf4j;
     requires static org.jspecify;
 
     exports io.github.commandway.nats;

@@ -13,8 +13,10 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -54,7 +56,7 @@ public class ProcessBenchmark {
     /** Yield, handler, completion, next step; commands from a pool. */
     @Benchmark
     @OperationsPerInvocation(ROUND_TRIPS)
-    public void yield(OneWorker running) throws InterruptedException {
+    public void commandway(OneWorker running) throws InterruptedException {
         running.yieldInAll(ROUND_TRIPS);
     }
 
@@ -93,6 +95,13 @@ public class ProcessBenchmark {
     @OperationsPerInvocation(WAKE_UPS)
     public void wakeUp(ManyIdle running) throws InterruptedException {
         running.wakeUp();
+    }
+
+    /** The yardstick for that: as many entries in a map, of which random ones are looked up and changed. */
+    @Benchmark
+    @OperationsPerInvocation(WAKE_UPS)
+    public void touch(ManyEntries entries) {
+        entries.touch();
     }
 
     /** Independent processes that yield, on one worker and on two. */
@@ -232,6 +241,35 @@ public class ProcessBenchmark {
         public void stop() {
             started(running).shutdownNow();
             started(running).close();
+        }
+    }
+
+    /** A map with as many entries. */
+    @State(Scope.Benchmark)
+    public static class ManyEntries {
+        /** How many. */
+        @Param({"" + FEW, "" + MANY})
+        public int entries;
+
+        private final SplittableRandom random = new SplittableRandom(42);
+        private final ConcurrentHashMap<Pid, AtomicReference<@Nullable Object>> map = new ConcurrentHashMap<>();
+        private Pid[] pids = {};
+
+        /** Fills it. */
+        @Setup(Level.Trial)
+        public void fill() {
+            pids = new Pid[entries];
+            for (int i = 0; i < entries; i++) {
+                pids[i] = new Pid(i + 1L);
+                map.put(pids[i], new AtomicReference<>());
+            }
+        }
+
+        void touch() {
+            for (int i = 0; i < WAKE_UPS; i++) {
+                Pid pid = pids[random.nextInt(entries)];
+                map.getOrDefault(pid, new AtomicReference<>()).lazySet(pid);
+            }
         }
     }
 
@@ -455,11 +493,12 @@ public class ProcessBenchmark {
                     time.getScoreError(),
                     bytes);
         }
-        figures.addRatio("ratio_vs_vertx", "vertx_ns", "yield_ns");
-        figures.addRatio("ratio_vs_axon", "axon_ns", "yield_ns");
-        figures.addRatio("ratio_vs_pekko", "pekko_ns", "yield_ns");
+        figures.addRatio("ratio_vs_vertx", "vertx_ns", "commandway_ns");
+        figures.addRatio("ratio_vs_axon", "axon_ns", "commandway_ns");
+        figures.addRatio("ratio_vs_pekko", "pekko_ns", "commandway_ns");
         figures.addRatio("ratio_two_workers", "workers_1_ns", "workers_2_ns");
         figures.addRatio("ratio_wake_up", "wakeUp_" + MANY + "_ns", "wakeUp_" + FEW + "_ns");
+        figures.addRatio("ratio_touch", "touch_" + MANY + "_ns", "touch_" + FEW + "_ns");
         System.out.println(figures);
     }
 

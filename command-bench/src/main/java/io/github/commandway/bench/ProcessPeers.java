@@ -4,8 +4,6 @@ import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.eventbus.EventBus;
-import java.time.Duration;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.pekko.actor.AbstractActor;
@@ -16,6 +14,7 @@ import org.apache.pekko.pattern.Patterns;
 import org.axonframework.commandhandling.GenericCommandMessage;
 import org.axonframework.commandhandling.SimpleCommandBus;
 import org.jspecify.annotations.Nullable;
+import scala.concurrent.Future;
 
 /** Others that hand a command to a handler and go on with its answer, on one thread. Each makes a number of round trips one after the other and returns when the last is over. */
 final class ProcessPeers {
@@ -125,7 +124,7 @@ final class ProcessPeers {
         }
 
         private static final class Asker extends AbstractActor {
-            private static final Duration TIMEOUT = Duration.ofSeconds(30);
+            private static final long TIMEOUT_MILLIS = 30_000;
 
             private final ActorRef echo;
             private @Nullable CountDownLatch over;
@@ -150,7 +149,8 @@ final class ProcessPeers {
             private void next() {
                 CountDownLatch latch = over;
                 if (left-- > 0) {
-                    CompletionStage<Object> answer = Patterns.ask(echo, ADDRESS, TIMEOUT);
+                    // not the stage of the Java API, of which the callbacks run in yet another thread
+                    Future<Object> answer = Patterns.ask(echo, ADDRESS, TIMEOUT_MILLIS);
                     Patterns.pipe(answer, getContext().getDispatcher()).to(getSelf());
                 } else if (latch != null) {
                     latch.countDown();

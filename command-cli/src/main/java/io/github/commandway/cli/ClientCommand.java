@@ -86,6 +86,21 @@ abstract class ClientCommand extends SettingsCommand {
         return statusOf(answer).code();
     }
 
+    /** Prints the id of what was accepted, or what became of it if that is to be waited for; returns the exit code. */
+    int printAccepted(ApiClient client, JsonNode answer, String id, @Nullable Integer wait)
+            throws ApiException, InterruptedException {
+        if (wait != null) {
+            return printCommand(awaitEnd(client, id, seconds(wait)));
+        }
+        if (json) {
+            printJson(answer);
+        } else {
+            out().println(id);
+            out().flush();
+        }
+        return ExitCode.OK.code();
+    }
+
     void printResult(JsonNode node) {
         if (node.hasNonNull("result")) {
             out().println("result");

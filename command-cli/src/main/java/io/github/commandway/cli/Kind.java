@@ -76,6 +76,12 @@ enum Kind {
             oneOf(value, "sqlite", "postgres", "memory");
         }
     },
+    PUBLISHER("log|webhook|kafka|nats") {
+        @Override
+        void check(String value) {
+            oneOf(value, "log", "webhook", "kafka", "nats");
+        }
+    },
     WEB_ADDRESS("url") {
         @Override
         void check(String value) {

@@ -5,19 +5,14 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 
 @Command(
         name = "queue",
         description = "Shows the queues of a server, and holds back, goes on with or empties one.",
         mixinStandardHelpOptions = true)
-final class QueueCommand implements Runnable {
-    @Spec
-    private @Nullable CommandSpec spec;
-
+final class QueueCommand extends CommandGroup {
     private final Surroundings surroundings;
 
     QueueCommand(Surroundings surroundings) {
@@ -25,20 +20,9 @@ final class QueueCommand implements Runnable {
     }
 
     @Override
-    public void run() {
-        if (spec == null) {
-            throw new IllegalStateException("picocli sets this");
-        }
-        throw new CommandLine.ParameterException(
-                spec.commandLine(), "what to do is missing: status, pause, resume or purge");
-    }
-
     CommandLine withSubcommands() {
-        return new CommandLine(this)
-                .addSubcommand(new Status(surroundings))
-                .addSubcommand(new Pause(surroundings))
-                .addSubcommand(new Resume(surroundings))
-                .addSubcommand(new Purge(surroundings));
+        return with(
+                new Status(surroundings), new Pause(surroundings), new Resume(surroundings), new Purge(surroundings));
     }
 
     /** What all of them do with an answer. */

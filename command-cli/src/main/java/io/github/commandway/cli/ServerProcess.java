@@ -111,6 +111,8 @@ final class ServerProcess implements AutoCloseable {
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
         store.conversations().ifPresent(facade::conversations);
+        store.startRelay(metrics);
+        store.deadLetters().ifPresent(facade::deadLetters);
         settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
         HttpFacade http;
         try {
@@ -142,7 +144,6 @@ final class ServerProcess implements AutoCloseable {
             manager.recover().join();
             store.conversations().ifPresent(conversations -> conversations.start(manager));
             queues.start(manager);
-            store.startRelay();
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             // late, since an agent in this folder that waits for it looks for the addresses then

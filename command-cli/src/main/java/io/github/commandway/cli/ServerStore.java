@@ -2,16 +2,19 @@ package io.github.commandway.cli;
 
 import io.github.commandway.conversation.ConversationService;
 import io.github.commandway.http.CommandMetrics;
+import io.github.commandway.kafka.KafkaPublisher;
 import io.github.commandway.manager.CommandStore;
 import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.manager.InMemoryCommandStore;
 import io.github.commandway.manager.Target;
+import io.github.commandway.nats.NatsPublisher;
 import io.github.commandway.outbox.CompletionCallbacks;
 import io.github.commandway.outbox.Outbox;
 import io.github.commandway.outbox.OutboxRelay;
 import io.github.commandway.outbox.Publisher;
 import io.github.commandway.outbox.WebhookPublisher;
 import io.github.commandway.outbox.WebhookSignature;
+import io.github.commandway.outbox.api.DeadLetters;
 import io.github.commandway.store.Database;
 import io.github.commandway.store.SqlCommandStore;
 import io.github.commandway.store.StoreException;
@@ -22,8 +25,12 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,6 +41,7 @@ final class ServerStore implements AutoCloseable {
     private static final String FILE = "commandway.db";
     private static final Duration IN_MEMORY = Duration.ofMinutes(30);
     private static final Duration UNDELIVERED_KEPT = Duration.ofDays(7);
+    private static final Duration NATS_ANSWER = Duration.ofSeconds(5);
     private static final int PURGED_AT_ONCE = 10_000;
     private static final int MAX_ENDED = 100_000;
     private static final long MAX_ENDED_BYTES = 256L << 20;
@@ -48,11 +56,13 @@ final class ServerStore implements AutoCloseable {
     /**
      * What goes out of a database.
      *
+     * @param conversationRetention how long their rounds and events are kept
      * @param callbacks takes the ends of tasks, or null
      * @param events takes the events of conversations
      */
     private record Outgoing(
             ConversationService conversations,
+            Duration conversationRetention,
             Outbox outbox,
             @Nullable Publisher callbacks,
             Publisher events) {}
@@ -80,9 +90,11 @@ final class ServerStore implements AutoCloseable {
         Optional<String> callbackUrl = settings.given(Setting.CALLBACK_URL);
         Optional<Duration> retention = settings.given(Setting.RETENTION).map(Kind::duration);
         if (kind.equals("memory")) {
-            if (callbackUrl.isPresent()) {
-                throw new UsageException(Setting.CALLBACK_URL.key() + " needs a database, so that no callback is lost; "
-                        + Setting.STORE.key() + " is memory");
+            for (Setting setting : List.of(Setting.CALLBACK_URL, Setting.EVENTS_URL, Setting.OUTBOX_PUBLISHER)) {
+                if (settings.given(setting).isPresent()) {
+                    throw new UsageException(setting.key() + " needs a database, so that nothing is lost on its way; "
+                            + Setting.STORE.key() + " is memory");
+                }
             }
             CommandStore memory = new InMemoryCommandStore(
                     Clock.systemUTC(), retention.orElse(IN_MEMORY), MAX_ENDED, MAX_ENDED_BYTES);
@@ -93,14 +105,12 @@ final class ServerStore implements AutoCloseable {
         Publisher callbacks = callbackUrl
                 .map(url -> publisher(WebhookPublisher.to(URI.create(url)).confirmed(), settings))
                 .orElse(null);
-        // whoever does not want them sent reads them over HTTP, from where they are kept
-        Publisher events = settings.given(Setting.EVENTS_URL)
-                .map(url -> publisher(WebhookPublisher.to(URI.create(url)), settings))
-                .orElseGet(() -> Publisher.calling(event -> LOG.debug("not sent on: {}", event.type()), Runnable::run));
+        Publisher events = eventPublisher(settings);
         Database database;
         try {
             database = isPostgres ? postgres(settings) : Database.sqlite(file);
-        } catch (StoreException e) {
+        } catch (StoreException | UsageException e) {
+            closeIfOpen(events);
             throw new UsageException(String.valueOf(e.getMessage()), e);
         }
         try {
@@ -128,10 +138,75 @@ final class ServerStore implements AutoCloseable {
                             : "SQLite, " + FILE + " in the data folder",
                     commands.lastTaskNumber().join(),
                     database,
-                    new Outgoing(conversations, outbox, callbacks, events));
+                    new Outgoing(conversations, conversationRetention(settings), outbox, callbacks, events));
         } catch (RuntimeException e) {
+            closeIfOpen(events);
             database.close();
             throw e;
+        }
+    }
+
+    private static Publisher eventPublisher(Settings settings) {
+        String kind = settings.given(Setting.OUTBOX_PUBLISHER)
+                .orElse(settings.given(Setting.EVENTS_URL).isPresent() ? "webhook" : "log");
+        return switch (kind) {
+            case "webhook" ->
+                publisher(WebhookPublisher.to(URI.create(needed(settings, Setting.EVENTS_URL, kind))), settings);
+            case "kafka" -> kafka(settings, needed(settings, Setting.KAFKA_SERVERS, kind));
+            case "nats" -> nats(needed(settings, Setting.NATS_SERVERS, kind));
+            // whoever does not want them sent reads them over HTTP, from where they are kept
+            default ->
+                Publisher.calling(
+                        event -> LOG.debug("{} of {} {}", event.type(), event.aggregateType(), event.key()),
+                        Runnable::run);
+        };
+    }
+
+    private static Duration conversationRetention(Settings settings) {
+        Duration conversations = settings.duration(Setting.CONVERSATION_RETENTION);
+        Duration commands =
+                settings.given(Setting.RETENTION).map(Kind::duration).orElse(SqlCommandStore.DEFAULT_RETENTION);
+        if (conversations.compareTo(commands) < 0) {
+            throw new UsageException(Setting.CONVERSATION_RETENTION.key() + " must not be shorter than "
+                    + Setting.RETENTION.key() + ", since a request that is repeated would bring events back");
+        }
+        return conversations;
+    }
+
+    private static String needed(Settings settings, Setting setting, String publisher) {
+        return settings.given(setting)
+                .orElseThrow(() -> new UsageException(Setting.OUTBOX_PUBLISHER.key() + " is " + publisher
+                        + ", which needs " + setting.key() + ": " + setting.description()));
+    }
+
+    private static Publisher kafka(Settings settings, String servers) {
+        Map<String, Object> producer = new HashMap<>(settings.map(Setting.KAFKA_SETTINGS));
+        producer.put("bootstrap.servers", servers);
+        try {
+            return KafkaPublisher.of(producer);
+        } catch (KafkaException e) {
+            String why = e.getCause() == null ? e.getMessage() : e.getCause().getMessage();
+            throw new UsageException(
+                    Setting.KAFKA_SERVERS.key() + " and " + Setting.KAFKA_SETTINGS.key() + ": " + why, e);
+        }
+    }
+
+    private static Publisher nats(String servers) {
+        try {
+            return NatsPublisher.connecting(servers, NATS_ANSWER);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(Setting.NATS_SERVERS.key() + ": " + e.getMessage(), e);
+        }
+    }
+
+    @SuppressWarnings("IllegalCatch")
+    private static void closeIfOpen(Publisher publisher) {
+        if (publisher instanceof AutoCloseable open) {
+            try {
+                open.close();
+            } catch (Exception e) {
+                LOG.warn("a publisher could not be closed: {}", e.getMessage());
+            }
         }
     }
 
@@ -191,20 +266,47 @@ final class ServerStore implements AutoCloseable {
         return Optional.ofNullable(outgoing).map(Outgoing::conversations);
     }
 
+    /** What could not be delivered, once it has begun to tell; nothing in memory. */
+    Optional<DeadLetters> deadLetters() {
+        return Optional.ofNullable(relay);
+    }
+
     /** Begins to tell of ends and events. */
-    void startRelay() {
+    void startRelay(CommandMetrics metrics) {
         if (outgoing != null) {
             OutboxRelay.Builder builder = OutboxRelay.of(outgoing.outbox());
             if (outgoing.callbacks() != null) {
                 builder.publish(CompletionCallbacks.TOPIC, outgoing.callbacks(), CompletionCallbacks.RETRY);
             }
-            relay = builder.publishOthers(outgoing.events()).start();
+            OutboxRelay started = builder.publishOthers(outgoing.events()).start();
+            relay = started;
+            metrics.gauge(
+                    "commandway.outbox.waiting",
+                    "Events and callbacks that were not delivered yet",
+                    () -> started.stats().waiting());
+            metrics.gauge(
+                    "commandway.outbox.dead",
+                    "Events and callbacks that could not be delivered",
+                    () -> started.stats().deadLetters());
+            metrics.gauge(
+                    "commandway.outbox.lag.seconds",
+                    "How long the oldest of those that wait has been there",
+                    () -> started.stats().lag().toMillis() / 1_000.0);
+            metrics.counter(
+                    "commandway.outbox.sent",
+                    "Deliveries of this server that were acknowledged",
+                    () -> started.stats().sent());
+            metrics.counter(
+                    "commandway.outbox.failed",
+                    "Tries of this server to deliver that failed",
+                    () -> started.stats().failed());
         }
     }
 
-    /** Gives up what nobody has taken for a week. Called now and then. */
+    /** Gives up what nobody has taken for a week, and removes what is too old of conversations. Called now and then. */
     void purge(Instant now) {
         if (outgoing != null) {
+            purgeConversations(outgoing, now.minus(outgoing.conversationRetention()));
             outgoing.outbox().purge(now.minus(UNDELIVERED_KEPT), PURGED_AT_ONCE).whenComplete((count, error) -> {
                 if (error != null) {
                     LOG.warn("what could not be delivered could not be removed: {}", error.getMessage());
@@ -215,12 +317,23 @@ final class ServerStore implements AutoCloseable {
         }
     }
 
+    private static void purgeConversations(Outgoing outgoing, Instant before) {
+        outgoing.conversations().purge(before, PURGED_AT_ONCE).whenComplete((count, error) -> {
+            if (error != null) {
+                LOG.warn("old rounds and events could not be removed: {}", error.getMessage());
+            } else if (count == PURGED_AT_ONCE) {
+                purgeConversations(outgoing, before);
+            }
+        });
+    }
+
     @Override
     public void close() {
         if (relay != null) {
             relay.close();
         }
         if (outgoing != null) {
+            closeIfOpen(outgoing.events());
             outgoing.conversations().close();
         }
         if (database != null) {

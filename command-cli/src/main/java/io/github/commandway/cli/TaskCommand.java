@@ -7,10 +7,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -18,10 +17,7 @@ import tools.jackson.databind.node.ObjectNode;
         name = "task",
         description = "Puts tasks, which are commands, into a queue of a server, and asks for them.",
         mixinStandardHelpOptions = true)
-final class TaskCommand implements Runnable {
-    @Spec
-    private @Nullable CommandSpec spec;
-
+final class TaskCommand extends CommandGroup {
     private final Surroundings surroundings;
 
     TaskCommand(Surroundings surroundings) {
@@ -29,20 +25,9 @@ final class TaskCommand implements Runnable {
     }
 
     @Override
-    public void run() {
-        if (spec == null) {
-            throw new IllegalStateException("picocli sets this");
-        }
-        throw new CommandLine.ParameterException(
-                spec.commandLine(), "what to do is missing: submit, get, list or cancel");
-    }
-
     CommandLine withSubcommands() {
-        return new CommandLine(this)
-                .addSubcommand(new Submit(surroundings))
-                .addSubcommand(new Get(surroundings))
-                .addSubcommand(new Listing(surroundings))
-                .addSubcommand(new Cancel(surroundings));
+        return with(
+                new Submit(surroundings), new Get(surroundings), new Listing(surroundings), new Cancel(surroundings));
     }
 
     /** What all of them know of a task. */
@@ -113,12 +98,6 @@ final class TaskCommand implements Runnable {
                 order = 2)
         private @Nullable String queue;
 
-        @Option(names = "--timeout", paramLabel = "<seconds>", description = "How long it may take.", order = 3)
-        private @Nullable BigDecimal timeout;
-
-        @Option(names = "--ttl", paramLabel = "<seconds>", description = "How long it may wait.", order = 4)
-        private @Nullable BigDecimal ttl;
-
         @Option(
                 names = "--priority",
                 paramLabel = "<number>",
@@ -147,19 +126,8 @@ final class TaskCommand implements Runnable {
                 order = 8)
         private @Nullable String orderKey;
 
-        @Option(
-                names = "--idempotency-key",
-                paramLabel = "<key>",
-                description = "Sent twice with the same key, it is accepted once.",
-                order = 9)
-        private @Nullable String idempotencyKey;
-
-        @Option(
-                names = "--wait",
-                paramLabel = "<seconds>",
-                description = "Wait up to so long for the outcome, print it, and end with its exit code.",
-                order = 10)
-        private @Nullable Integer wait;
+        @Mixin
+        private final SubmitOptions options = new SubmitOptions();
 
         Submit(Surroundings surroundings) {
             super(surroundings);
@@ -173,31 +141,17 @@ final class TaskCommand implements Runnable {
             put(body, "cmd_id", cmdId);
             put(body, "params", readPayload(params));
             put(body, "queue", queue);
-            put(body, "timeout", timeout);
-            put(body, "ttl", ttl);
+            options.putTimes(body);
             put(body, "priority", priority);
             put(body, "delay", delay);
             put(body, "retries", retries);
             put(body, "order_key", orderKey);
-            Map<String, String> headers = new LinkedHashMap<>();
+            Map<String, String> headers = options.headers();
             // in sync mode too
             headers.put("Prefer", "respond-async");
-            if (idempotencyKey != null) {
-                headers.put("Idempotency-Key", idempotencyKey);
-            }
             JsonNode answer = client.post("/", body, headers);
-            String id = text(answer, "task_id");
-            if (wait != null) {
-                // asked for as a command, which works in sync mode too
-                return printCommand(awaitEnd(client, id, seconds(wait)));
-            }
-            if (isJson()) {
-                printJson(answer);
-            } else {
-                out().println(id);
-                out().flush();
-            }
-            return ExitCode.OK.code();
+            // asked for as a command, which works in sync mode too
+            return printAccepted(client, answer, text(answer, "task_id"), options.waitSeconds());
         }
 
         private static void put(ObjectNode body, String name, @Nullable Object value) {

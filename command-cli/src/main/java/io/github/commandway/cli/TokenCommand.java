@@ -11,20 +11,15 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "token",
         description =
                 "Join tokens, with which agents on other machines get their certificates. Works on the server's data folder, whether it runs or not.",
         mixinStandardHelpOptions = true)
-final class TokenCommand implements Runnable {
-    @Spec
-    private @Nullable CommandSpec spec;
-
+final class TokenCommand extends CommandGroup {
     private final Surroundings surroundings;
 
     TokenCommand(Surroundings surroundings) {
@@ -32,20 +27,9 @@ final class TokenCommand implements Runnable {
     }
 
     @Override
-    public void run() {
-        if (spec == null) {
-            throw new IllegalStateException("picocli sets this");
-        }
-        throw new CommandLine.ParameterException(
-                spec.commandLine(), "what to do is missing: create, list, revoke or release");
-    }
-
     CommandLine withSubcommands() {
-        return new CommandLine(this)
-                .addSubcommand(new Create(surroundings))
-                .addSubcommand(new List(surroundings))
-                .addSubcommand(new Revoke(surroundings))
-                .addSubcommand(new Release(surroundings));
+        return with(
+                new Create(surroundings), new List(surroundings), new Revoke(surroundings), new Release(surroundings));
     }
 
     /** What all of them need: the tokens of the data folder. */

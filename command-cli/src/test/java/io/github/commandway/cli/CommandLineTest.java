@@ -128,7 +128,14 @@ class CommandLineTest {
         "--store=paper, 'paper' is none of sqlite",
         "--store=memory --callback-url=http://127.0.0.1:1/, callback.url needs a database",
         "--callback-url=ftp://127.0.0.1/, is not an address such as https://host/path",
-        "--callback-url=http://127.0.0.1:1/ --callback-secret=short, callback.secret"
+        "--callback-url=http://127.0.0.1:1/ --callback-secret=short, callback.secret",
+        "--store=memory --outbox-publisher=kafka, outbox.publisher needs a database",
+        "--conversation-retention=6d, conversations.retention must not be shorter",
+        "--outbox-publisher=kafka, which needs kafka.servers",
+        "--outbox-publisher=nats, which needs nats.servers",
+        "--outbox-publisher=webhook, which needs events.url",
+        "--outbox-publisher=smoke, 'smoke' is none of log",
+        "--outbox-publisher=kafka --kafka-servers=nowhere, kafka.servers"
     })
     void aStoreThatCannotWorkIsRefused(String flags, String message) {
         List<String> arguments = new ArrayList<>(List.of("serve", "--http-port", "0", "--quic-port", "0"));

@@ -3,6 +3,7 @@ package io.github.commandway.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -11,14 +12,21 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 /** A server in a process of its own that is killed or stopped, and started again on what it left. */
 class RestartTest {
     private static final Duration LONGEST = Duration.ofSeconds(60);
+
+    private static @Nullable EmbeddedPostgres postgres;
+    private static int schemas;
 
     @TempDir
     Path folder;
@@ -43,6 +51,36 @@ class RestartTest {
         for (Process process : processes) {
             process.destroyForcibly().waitFor();
         }
+    }
+
+    @AfterAll
+    static void endPostgres() throws IOException {
+        if (postgres != null) {
+            postgres.close();
+        }
+    }
+
+    /** What makes a server keep its records there; in PostgreSQL in a schema of this test alone. */
+    private static String[] optionsOf(String store, String... more) throws IOException {
+        List<String> options = new ArrayList<>(List.of(more));
+        options.addAll(List.of("--store", store));
+        if (store.equals("postgres")) {
+            if (postgres == null) {
+                postgres = EmbeddedPostgres.builder()
+                        .setServerConfig("fsync", "on")
+                        .setServerConfig("synchronous_commit", "on")
+                        .start();
+            }
+            String schema = "restart_" + schemas++;
+            options.addAll(List.of(
+                    "--store-user",
+                    "postgres",
+                    "--store-url",
+                    postgres.getJdbcUrl("postgres", "postgres"),
+                    "--store-schema",
+                    schema));
+        }
+        return options.toArray(String[]::new);
     }
 
     private Process startServer(String... more) throws IOException {
@@ -102,10 +140,12 @@ class RestartTest {
         return task(id).path("status").asString();
     }
 
-    @Test
-    void whatWasAcceptedIsExecutedOnceAlsoWhenTheServerIsKilledMeanwhile() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"sqlite", "postgres"})
+    void whatWasAcceptedIsExecutedOnceAlsoWhenTheServerIsKilledMeanwhile(String store) throws Exception {
         startAgent();
-        Process server = startServer();
+        String[] options = optionsOf(store);
+        Process server = startServer(options);
         String running = submit("restart", "{\"delay_seconds\": 3}", "--cmd-id", "SCAN_1");
         List<String> waiting = new ArrayList<>();
         for (int i = 0; i < 5; i++) {
@@ -114,7 +154,7 @@ class RestartTest {
         await().atMost(LONGEST).until(() -> statusOf(running).equals("running"));
 
         server.destroyForcibly().waitFor();
-        startServer();
+        startServer(options);
 
         await().atMost(LONGEST).until(() -> statusOf(waiting.get(4)).equals("completed"));
         JsonNode first = task(running);
@@ -133,14 +173,16 @@ class RestartTest {
         assertThat(queue.at("/queue/waiting").asInt()).isZero();
     }
 
-    @Test
-    void aServerThatIsStoppedKeepsWhatWaitsAndCountsItsTasksOn() throws Exception {
-        Process server = startServer("--task-ids", "number");
+    @ParameterizedTest
+    @ValueSource(strings = {"sqlite", "postgres"})
+    void aServerThatIsStoppedKeepsWhatWaitsAndCountsItsTasksOn(String store) throws Exception {
+        String[] options = optionsOf(store, "--task-ids", "number");
+        Process server = startServer(options);
         String first = submit("echo", "{\"n\": 1}");
 
         server.destroy();
         assertThat(server.waitFor(LONGEST.toSeconds(), TimeUnit.SECONDS)).isTrue();
-        startServer("--task-ids", "number");
+        startServer(options);
 
         assertThat(first).isEqualTo("TASK_000001");
         assertThat(statusOf(first)).isEqualTo("pending");

@@ -8,12 +8,18 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Stream;
@@ -21,6 +27,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /** A server and an agent as the command line starts them in one folder, and the client commands against them. */
@@ -207,9 +215,19 @@ class ServerAndAgentTest {
         }
     }
 
+    private static String metrics(String address) throws IOException, InterruptedException {
+        return HttpClient.newHttpClient()
+                .send(HttpRequest.newBuilder(URI.create(address + "/metrics")).build(), BodyHandlers.ofString())
+                .body();
+    }
+
     private static String httpAddress() throws IOException {
+        return httpAddress(folder);
+    }
+
+    private static String httpAddress(Path of) throws IOException {
         return ApiClient.JSON
-                .readTree(Files.readString(folder.resolve("commandway-data/server.json")))
+                .readTree(Files.readString(of.resolve("commandway-data/server.json")))
                 .path("http")
                 .asString();
     }
@@ -373,6 +391,42 @@ class ServerAndAgentTest {
             assertThat(run.err())
                     .contains("cannot listen on 127.0.0.1:" + taken.getLocalPort())
                     .contains("--http-port, or 0");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--outbox-publisher=kafka --kafka-servers=127.0.0.1:1 --kafka-setting=max.block.ms=100",
+        "--outbox-publisher=nats --nats-servers=nats://127.0.0.1:1"
+    })
+    void eventsWaitForABrokerThatIsAwayAndNothingElseDoes(String options, @TempDir Path data) throws Exception {
+        Run other = new Run(data);
+        List<String> serve = new ArrayList<>(List.of("serve", "--http-port", "0", "--quic-port", "0"));
+        serve.addAll(List.of(options.split(" ")));
+        Thread thread = other.start(serve.toArray(String[]::new));
+        try {
+            await().atMost(LONGEST).until(() -> Files.exists(data.resolve("commandway-data/server.json")));
+            String address = httpAddress(data);
+            ApiClient api = new ApiClient(address, null);
+            String sessions = "/api/v1/conversations/sessions";
+            String session = api.post(sessions, ApiClient.JSON.createObjectNode(), Map.of())
+                    .at("/data/id")
+                    .asString();
+            JsonNode command = ApiClient.JSON.readTree("{\"type\":\"ASK\"}");
+            assertThat(api.post(sessions + "/" + session + "/commands", command, Map.of())
+                            .at("/data/accepted")
+                            .asBoolean())
+                    .isTrue();
+
+            await().atMost(LONGEST).until(() -> metrics(address).contains("\ncommandway_outbox_waiting 2.0"));
+            assertThat(api.get("/api/outbox/dead").get("total").asInt()).isZero();
+            assertThat(metrics(address))
+                    .contains("commandway_outbox_dead 0.0")
+                    .contains("commandway_outbox_sent_total 0.0")
+                    .contains("commandway_queue_waiting{queue=\"conversation\"} 1.0");
+        } finally {
+            other.stop();
+            thread.join();
         }
     }
 

@@ -32,7 +32,7 @@ final class LiveProcess extends Inbox implements ProcessContext {
     private Process process;
 
     /** Where it ran last. */
-    @Nullable RunQueue queue;
+    @Nullable RunQueue<LiveProcess> queue;
 
     /** The thread that hands its yields to their handlers, while it does so. Whoever finds himself here may write the fields of the owner. */
     private @Nullable Thread dispatcher;
@@ -103,7 +103,7 @@ final class LiveProcess extends Inbox implements ProcessContext {
             if (!goesOn && endedInline == null && (deaf || firstHeld == null) && sleep(deaf)) {
                 return;
             }
-            if (turn == STEPS_OF_A_TURN || worker.isReplaced()) {
+            if ((turn >= STEPS_OF_A_TURN || worker.isReplaced()) && !terminated) {
                 processes.scheduler.runLater(this, worker);
                 return;
             }
@@ -493,8 +493,8 @@ final class LiveProcess extends Inbox implements ProcessContext {
         process.init(this, input);
     }
 
-    /** It could not be started. */
-    void endBeforeStart(Throwable why) {
+    /** Ends it in the calling thread, which owns it: it could not be started, or no worker will run it any more. */
+    void end(Throwable why) {
         end(null, null, why);
     }
 

@@ -1,5 +1,6 @@
 package io.github.commandway.process;
 
+import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.CommandException;
@@ -10,6 +11,7 @@ import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.process.ProcessException.Code;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -140,13 +142,18 @@ public final class ProcessCommands implements Dispatcher {
         Consumer<Exit> ownAction = options.onExit();
         // a process that could not be started may have had an exit or not
         AtomicBoolean completed = new AtomicBoolean();
+        AtomicReference<@Nullable CancelCause> stopped = new AtomicReference<>();
         SpawnOptions watched = options.toBuilder()
                 .onExit(exit -> {
                     if (ownAction != null) {
                         ownAction.accept(exit);
                     }
                     if (completed.compareAndSet(false, true)) {
-                        receiver.completeYield(tag, exit.result(), exit.error());
+                        CancelCause why = stopped.get();
+                        Throwable error = exit.error() == null || why == null
+                                ? exit.error()
+                                : new CommandException(why.reason(), "the process was stopped: " + exit.error());
+                        receiver.completeYield(tag, exit.result(), error);
                     }
                 })
                 .build();
@@ -159,7 +166,10 @@ public final class ProcessCommands implements Dispatcher {
             }
             return;
         }
-        context.onCancel(why -> processes.terminate(child));
+        context.onCancel(why -> {
+            stopped.set(why);
+            processes.terminate(child);
+        });
     }
 
     /** What is done for a command that ends at once. */

@@ -36,6 +36,7 @@ import org.slf4j.LoggerFactory;
 public final class Processes implements Mail, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Processes.class);
     private static final String SHUTDOWN = "shutdown";
+    private static final Duration LAST_WAIT = Duration.ofSeconds(1);
 
     final Registry registry;
     final Scheduler scheduler;
@@ -207,7 +208,7 @@ public final class Processes implements Mail, AutoCloseable {
                 throw new ProcessException(Code.MAILBOX_FULL, "the mailbox of " + present.pid() + " is full");
             }
         }
-        return !present.isOver();
+        return !signals.isEmpty() || !present.isOver();
     }
 
     /** Starts plain code that blocks while its commands are executed, in a thread of its own. See {@link ProcessBody}. */
@@ -250,7 +251,7 @@ public final class Processes implements Mail, AutoCloseable {
     /** Ends what never became known to anybody. */
     private ProcessException refuse(LiveProcess live, ProcessException why) {
         counters.refused.increment();
-        live.endBeforeStart(why);
+        live.end(why);
         return why;
     }
 
@@ -617,19 +618,28 @@ public final class Processes implements Mail, AutoCloseable {
         try {
             if (!awaitTermination(closeTimeout)) {
                 shutdownNow();
-                if (!awaitTermination(Duration.ofSeconds(1))) {
-                    scheduler.interrupt();
-                    awaitTermination(Duration.ofSeconds(1));
-                }
-            }
-            stopTicking();
-            scheduler.stop();
-            if (!scheduler.join(TimeUnit.SECONDS.toNanos(1)) || count.get() > 0) {
-                log.error("{} processes have not ended; a step of theirs does not return", count.get());
             }
         } catch (InterruptedException e) {
             interrupted = true;
             shutdownNow();
+        }
+        try {
+            if (!awaitTermination(LAST_WAIT)) {
+                scheduler.interrupt();
+                awaitTermination(LAST_WAIT);
+            }
+            stopTicking();
+            scheduler.stop();
+            if (!scheduler.join(LAST_WAIT)) {
+                log.error("a step of a process does not return");
+            }
+            // nobody runs these any more
+            alive.values().stream()
+                    .filter(live -> !scheduler.isRunning(live))
+                    .forEach(live -> live.end(
+                            new ProcessException(Code.TERMINATED, live.pid() + " was terminated with its scheduler")));
+        } catch (InterruptedException e) {
+            interrupted = true;
             stopTicking();
             scheduler.stop();
         }

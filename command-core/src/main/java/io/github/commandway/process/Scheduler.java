@@ -1,13 +1,13 @@
 package io.github.commandway.process;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,8 +30,8 @@ final class Scheduler {
     private final String name;
     private final long blockedNanos;
     private final int maxBlocked;
-    private final RunQueue common = new RunQueue();
-    private final RunQueue[] queues;
+    private final RunQueue<LiveProcess> common = new RunQueue<>();
+    private final List<RunQueue<LiveProcess>> queues;
     private final AtomicReferenceArray<@Nullable Worker> workers;
 
     /** Those that sleep; its own lock guards it. */
@@ -50,33 +50,33 @@ final class Scheduler {
     private final long[] stepsSeen;
     private final long[] seenAtNanos;
     private boolean toldOfTooMany;
+    private long lookedAtNanos;
 
     Scheduler(String name, int size, long blockedNanos, int maxBlocked) {
         this.name = name;
         this.blockedNanos = blockedNanos;
         this.maxBlocked = maxBlocked;
-        queues = new RunQueue[size];
-        Arrays.setAll(queues, i -> new RunQueue());
+        queues = Stream.generate(RunQueue<LiveProcess>::new).limit(size).toList();
         workers = new AtomicReferenceArray<>(size);
         stepsSeen = new long[size];
         seenAtNanos = new long[size];
     }
 
     void start() {
-        for (int place = 0; place < queues.length; place++) {
+        for (int place = 0; place < queues.size(); place++) {
             startWorker(place);
         }
     }
 
     private void startWorker(int place) {
-        Worker worker = new Worker(this, place, queues[place], name + "-" + place);
+        Worker worker = new Worker(this, place, queues.get(place), name + "-" + place);
         workers.set(place, worker);
         worker.start();
     }
 
     /** Has a process run that is asleep, or new. It belongs to the caller, and then to the scheduler. */
     void run(LiveProcess process) {
-        RunQueue queue = process.queue;
+        RunQueue<LiveProcess> queue = process.queue;
         if (Thread.currentThread() instanceof Worker worker && worker.scheduler == this && !worker.isReplaced()) {
             queue = worker.queue;
         }
@@ -94,7 +94,7 @@ final class Scheduler {
 
     /** The next process for a worker, for which it waits; null when there is nothing more to do for it. */
     @Nullable LiveProcess next(Worker worker) {
-        while (!stopped && !worker.isReplaced()) {
+        while (!stopped) {
             LiveProcess process = find(worker);
             if (process != null) {
                 if (worker.searching) {
@@ -117,10 +117,10 @@ final class Scheduler {
             process = worker.queue.poll();
         }
         if (process == null) {
-            process = takeSome(common, queues.length, worker);
+            process = takeSome(common, queues.size(), worker);
         }
-        for (int i = 1; process == null && i < queues.length; i++) {
-            process = takeSome(queues[(worker.place + i) % queues.length], 2, worker);
+        for (int i = 1; process == null && i < queues.size(); i++) {
+            process = takeSome(queues.get((worker.place + i) % queues.size()), 2, worker);
             if (process != null) {
                 worker.stolen.lazySet(worker.stolen.getPlain() + 1);
             }
@@ -128,7 +128,7 @@ final class Scheduler {
         return process;
     }
 
-    private static @Nullable LiveProcess takeSome(RunQueue from, int parts, Worker worker) {
+    private static @Nullable LiveProcess takeSome(RunQueue<LiveProcess> from, int parts, Worker worker) {
         LiveProcess first = from.pollSome(parts, TAKEN_AT_ONCE, worker.taken);
         if (!worker.taken.isEmpty()) {
             worker.queue.addAll(worker.taken);
@@ -201,7 +201,7 @@ final class Scheduler {
         if (common.size() > 0) {
             return true;
         }
-        for (RunQueue queue : queues) {
+        for (RunQueue<LiveProcess> queue : queues) {
             if (queue.size() > 0) {
                 return true;
             }
@@ -211,24 +211,28 @@ final class Scheduler {
 
     /** Gives the place of a worker that has been in one step for too long to a new one. Called by one thread, now and then. */
     void replaceBlocked(long nowNanos) {
-        for (int place = 0; place < queues.length; place++) {
+        // if this thread did not get to run either, it says nothing of the workers
+        boolean paused = nowNanos - lookedAtNanos >= blockedNanos;
+        lookedAtNanos = nowNanos;
+        for (int place = 0; place < queues.size(); place++) {
             Worker worker = workers.get(place);
-            if (worker == null) {
+            LiveProcess process = worker == null ? null : worker.current();
+            if (worker == null || process == null) {
+                seenAtNanos[place] = nowNanos;
                 continue;
             }
             long steps = worker.steps.get();
-            if (worker.current() == null || steps != stepsSeen[place]) {
+            if (paused || steps != stepsSeen[place]) {
                 stepsSeen[place] = steps;
                 seenAtNanos[place] = nowNanos;
             } else if (nowNanos - seenAtNanos[place] >= blockedNanos && sleepers == 0 && isAnyReady()) {
-                replace(place, worker);
-                stepsSeen[place] = 0;
+                replace(worker, process);
                 seenAtNanos[place] = nowNanos;
             }
         }
     }
 
-    private void replace(int place, Worker worker) {
+    private void replace(Worker worker, LiveProcess process) {
         synchronized (blocked) {
             forgetThoseThatEnded();
             if (blocked.size() >= maxBlocked) {
@@ -239,18 +243,18 @@ final class Scheduler {
                 }
                 return;
             }
+            if (stopped || !worker.replace(process)) {
+                return;
+            }
             toldOfTooMany = false;
             blocked.add(worker);
             replacements++;
         }
+        startWorker(worker.place);
         log.warn(
                 "{} is blocked by {}; another thread goes on in its place. Handlers must not block: see BlockingHandler",
                 worker.getName(),
-                worker.current());
-        worker.replace();
-        if (!stopped) {
-            startWorker(place);
-        }
+                process);
     }
 
     private void forgetThoseThatEnded() {
@@ -279,7 +283,7 @@ final class Scheduler {
         synchronized (blocked) {
             blocked.forEach(Thread::interrupt);
         }
-        for (int place = 0; place < queues.length; place++) {
+        for (int place = 0; place < queues.size(); place++) {
             Worker worker = workers.get(place);
             if (worker != null && worker.current() != null) {
                 worker.interrupt();
@@ -287,14 +291,13 @@ final class Scheduler {
         }
     }
 
-    /** Waits until the workers have ended. */
-    boolean join(long nanos) throws InterruptedException {
-        long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos));
+    /** Waits until the workers have ended, but for those that are in a step when the time is over. */
+    boolean join(Duration timeout) throws InterruptedException {
         List<Worker> all = new ArrayList<>();
         synchronized (blocked) {
             all.addAll(blocked);
         }
-        for (int place = 0; place < queues.length; place++) {
+        for (int place = 0; place < queues.size(); place++) {
             Worker worker = workers.get(place);
             if (worker != null) {
                 all.add(worker);
@@ -303,7 +306,10 @@ final class Scheduler {
         boolean ended = true;
         for (Worker worker : all) {
             if (worker != Thread.currentThread()) {
-                worker.join(millis);
+                worker.join(timeout.toMillis());
+                while (worker.isAlive() && worker.current() == null) {
+                    worker.join(1);
+                }
                 ended &= !worker.isAlive();
             }
         }
@@ -312,7 +318,7 @@ final class Scheduler {
 
     /** Whether a worker is in a step of the process, or on the way to one. */
     boolean isRunning(LiveProcess process) {
-        for (int place = 0; place < queues.length; place++) {
+        for (int place = 0; place < queues.size(); place++) {
             Worker worker = workers.get(place);
             if (worker != null && worker.current() == process) {
                 return true;
@@ -324,12 +330,12 @@ final class Scheduler {
     }
 
     int size() {
-        return queues.length;
+        return queues.size();
     }
 
     int ready() {
         int ready = common.size();
-        for (RunQueue queue : queues) {
+        for (RunQueue<LiveProcess> queue : queues) {
             ready += queue.size();
         }
         return ready;
@@ -337,7 +343,7 @@ final class Scheduler {
 
     long steps() {
         long steps = 0;
-        for (int place = 0; place < queues.length; place++) {
+        for (int place = 0; place < queues.size(); place++) {
             Worker worker = workers.get(place);
             steps += worker == null ? 0 : worker.steps.get();
         }
@@ -349,7 +355,7 @@ final class Scheduler {
 
     long stolen() {
         long stolen = 0;
-        for (int place = 0; place < queues.length; place++) {
+        for (int place = 0; place < queues.size(); place++) {
             Worker worker = workers.get(place);
             stolen += worker == null ? 0 : worker.stolen.get();
         }

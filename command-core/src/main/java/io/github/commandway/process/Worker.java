@@ -4,15 +4,17 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** A thread that runs processes, with what it needs to run one. If it is blocked for long, another one takes over its place and its queue. */
 final class Worker extends Thread {
     private static final int EVENTS_KEPT = 256;
+    private static final Object REPLACED = new Object();
 
     final Scheduler scheduler;
     final int place;
-    final RunQueue queue;
+    final RunQueue<LiveProcess> queue;
     final StepOutput out = new StepOutput();
 
     /** Those of the step that is being made. */
@@ -32,10 +34,13 @@ final class Worker extends Thread {
     int looks;
     boolean searching;
     volatile boolean called;
-    private volatile boolean replaced;
-    private volatile @Nullable LiveProcess current;
 
-    Worker(Scheduler scheduler, int place, RunQueue queue, String name) {
+    /** The process that it runs; {@link #REPLACED} from when another thread has taken its place until it ends; null between two processes. */
+    private final AtomicReference<@Nullable Object> current = new AtomicReference<>();
+
+    private volatile @Nullable LiveProcess blockedBy;
+
+    Worker(Scheduler scheduler, int place, RunQueue<LiveProcess> queue, String name) {
         super(name);
         this.scheduler = scheduler;
         this.place = place;
@@ -45,14 +50,12 @@ final class Worker extends Thread {
 
     @Override
     public void run() {
-        while (!replaced) {
-            LiveProcess process = scheduler.next(this);
-            if (process == null) {
-                return;
-            }
-            current = process;
+        LiveProcess process = scheduler.next(this);
+        while (process != null) {
+            current.setRelease(process);
             process.run(this);
-            current = null;
+            // who has lost its place meanwhile must not take from its queue any more
+            process = current.compareAndSet(process, null) ? scheduler.next(this) : null;
         }
     }
 
@@ -70,16 +73,21 @@ final class Worker extends Thread {
         }
     }
 
+    /** The process that it runs, or null. */
     @Nullable LiveProcess current() {
-        return current;
+        return current.get() instanceof LiveProcess process ? process : blockedBy;
     }
 
-    /** It leaves its place as soon as it can. */
-    void replace() {
-        replaced = true;
+    /** Takes its place away, unless it has gone on to another process. It ends as soon as it can. */
+    boolean replace(LiveProcess process) {
+        if (current.compareAndSet(process, REPLACED)) {
+            blockedBy = process;
+            return true;
+        }
+        return false;
     }
 
     boolean isReplaced() {
-        return replaced;
+        return current.get() == REPLACED;
     }
 }

@@ -77,7 +77,11 @@ public final class Handles<T> implements AutoCloseable {
      */
     public void open(
             CommandContext context, long tag, ResultReceiver receiver, T item, LongFunction<@Nullable Object> result) {
-        Completion completion = new Completion(tag, receiver);
+        open(context, new Completion(tag, receiver), item, result);
+    }
+
+    /** The same for a command that others may complete meanwhile, in which case the item is closed. */
+    public void open(CommandContext context, Completion completion, T item, LongFunction<@Nullable Object> result) {
         long id;
         try {
             id = add(ownerOf(context), item);
@@ -91,7 +95,9 @@ public final class Handles<T> implements AutoCloseable {
             completion.fail(Completion.cancelled(cause));
         });
         try {
-            completion.complete(result.apply(id));
+            if (!completion.complete(result.apply(id))) {
+                close(id);
+            }
         } catch (RuntimeException e) {
             close(id);
             completion.fail(e);

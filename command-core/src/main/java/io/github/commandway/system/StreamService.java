@@ -119,6 +119,12 @@ public final class StreamService implements SystemService {
         streams.open(context, tag, receiver, new Open(stream), result);
     }
 
+    /** The same for a command that others may complete meanwhile, in which case the stream is closed. */
+    public void open(
+            CommandContext context, Completion completion, ByteStream stream, LongFunction<@Nullable Object> result) {
+        streams.open(context, completion, new Open(stream), result);
+    }
+
     /**
      * Keeps a stream for {@code owner}, or until it is closed if that is null.
      *

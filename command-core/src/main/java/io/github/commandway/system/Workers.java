@@ -11,7 +11,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -31,6 +30,7 @@ public final class Workers implements AutoCloseable {
     private final int places;
     private final ThreadPoolExecutor pool;
     private final Set<Job> jobs = ConcurrentHashMap.newKeySet();
+    private final AtomicInteger admitted = new AtomicInteger();
 
     /**
      * @param name of the service that the work is done for; threads are named after it
@@ -52,7 +52,9 @@ public final class Workers implements AutoCloseable {
                 threads,
                 IDLE_SECONDS,
                 TimeUnit.SECONDS,
-                places == 0 ? new SynchronousQueue<>() : new LinkedBlockingQueue<>(places),
+                // bounded by what is admitted; a place is free before a thread is, so that who is told of an end may go
+                // on at once
+                new LinkedBlockingQueue<>(),
                 work -> {
                     Thread thread = new Thread(work, "commandway-" + name + "-" + number.incrementAndGet());
                     thread.setDaemon(true);
@@ -106,14 +108,21 @@ public final class Workers implements AutoCloseable {
     }
 
     private void launch(Job job) {
-        try {
-            pool.execute(job);
-        } catch (RejectedExecutionException e) {
+        if (admitted.incrementAndGet() > threads + places) {
+            admitted.decrementAndGet();
             job.refuse(
                     pool.isShutdown()
                             ? Completion.stopped(name)
                             : new RejectedExecutionException("'" + name + "' is busy: " + threads + " commands run and "
                                     + places + " wait, which are all it takes; try again later"));
+        } else if (!job.admit()) {
+            admitted.decrementAndGet();
+        } else {
+            try {
+                pool.execute(job);
+            } catch (RejectedExecutionException e) {
+                job.refuse(Completion.stopped(name));
+            }
         }
     }
 
@@ -156,6 +165,7 @@ public final class Workers implements AutoCloseable {
         private final Work work;
         private final BiConsumer<@Nullable Object, @Nullable Throwable> done;
         private boolean begun;
+        private boolean holdsPlace;
         private @Nullable Thread thread;
         private @Nullable CancelCause cause;
         private @Nullable Runnable stop;
@@ -207,6 +217,10 @@ public final class Workers implements AutoCloseable {
         @Override
         @SuppressWarnings("IllegalCatch")
         public void run() {
+            if (pool.isShutdown()) {
+                cancel(CancelCause.SHUTDOWN);
+                return;
+            }
             synchronized (this) {
                 if (begun) {
                     return;
@@ -231,6 +245,12 @@ public final class Workers implements AutoCloseable {
             end(result, error != null && why != null ? Completion.cancelled(why) : error);
         }
 
+        /** Gives it one of the places; false if it has been taken away already. */
+        synchronized boolean admit() {
+            holdsPlace = !begun;
+            return holdsPlace;
+        }
+
         void refuse(Throwable error) {
             synchronized (this) {
                 if (begun) {
@@ -243,6 +263,14 @@ public final class Workers implements AutoCloseable {
 
         private void end(@Nullable Object result, @Nullable Throwable error) {
             jobs.remove(this);
+            boolean leaves;
+            synchronized (this) {
+                leaves = holdsPlace;
+                holdsPlace = false;
+            }
+            if (leaves) {
+                admitted.decrementAndGet();
+            }
             done.accept(result, error);
         }
 

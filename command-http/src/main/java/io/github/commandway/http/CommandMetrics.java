@@ -9,6 +9,7 @@ import io.github.commandway.manager.CommandListener;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.ManagerStats;
+import io.github.commandway.manager.QueueState;
 import io.github.commandway.manager.RecordedCommand;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
@@ -17,7 +18,12 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.DoubleSupplier;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +57,10 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
     };
 
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    /** Held here, since the registry does not keep them from being collected. */
+    private final List<DoubleSupplier> counters = new CopyOnWriteArrayList<>();
+
+    private final Map<String, QueueState> queues = new ConcurrentHashMap<>();
     private final Timer duration = timer("commandway.command.duration", "From acceptance to the end of a command");
     private final Timer wait = timer("commandway.command.wait", "From acceptance of a command to its start");
 
@@ -148,6 +158,81 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
                 .register(registry);
         Gauge.builder("commandway.http.waiting", waiting, Slots::taken)
                 .description("Requests that wait for something to end")
+                .register(registry);
+    }
+
+    /** Takes down what is in a queue. */
+    void queueIs(QueueState state) {
+        if (queues.put(state.queue(), state) == null) {
+            queueGauge(
+                    state.queue(), "commandway.queue.waiting", "Commands that wait in the queue", QueueState::waiting);
+            queueGauge(
+                    state.queue(), "commandway.queue.running", "Commands of the queue that run", QueueState::running);
+            queueGauge(
+                    state.queue(),
+                    "commandway.queue.paused",
+                    "1 while the queue is paused",
+                    current -> current.paused() ? 1 : 0);
+            queueCounter(
+                    state.queue(),
+                    "commandway.queue.accepted",
+                    "Commands to the queue that were recorded",
+                    QueueState::accepted);
+            queueCounter(
+                    state.queue(),
+                    "commandway.queue.completed",
+                    "Commands of the queue that were completed",
+                    QueueState::completed);
+            queueCounter(
+                    state.queue(),
+                    "commandway.queue.failed",
+                    "Commands of the queue that ended otherwise",
+                    QueueState::failed);
+        }
+    }
+
+    private void queueGauge(String queue, String name, String description, ToDoubleFunction<QueueState> value) {
+        Gauge.builder(name, queues, all -> valueOf(all, queue, value))
+                .description(description)
+                .tag("queue", queue)
+                .register(registry);
+    }
+
+    private void queueCounter(String queue, String name, String description, ToDoubleFunction<QueueState> value) {
+        FunctionCounter.builder(name, queues, all -> valueOf(all, queue, value))
+                .description(description)
+                .tag("queue", queue)
+                .register(registry);
+    }
+
+    private static double valueOf(Map<String, QueueState> all, String queue, ToDoubleFunction<QueueState> value) {
+        QueueState state = all.get(queue);
+        return state == null ? Double.NaN : value.applyAsDouble(state);
+    }
+
+    /**
+     * Adds a value of the host's to what {@code GET /metrics} shows.
+     *
+     * @param name words with points between them, such as {@code commandway.outbox.waiting}
+     * @param value is asked each time the metrics are looked at, and must not block
+     */
+    public void gauge(String name, String description, DoubleSupplier value) {
+        Gauge.builder(name, value, DoubleSupplier::getAsDouble)
+                .description(description)
+                .strongReference(true)
+                .register(registry);
+    }
+
+    /**
+     * Adds a count of the host's, which only grows, to what {@code GET /metrics} shows.
+     *
+     * @param name words with points between them, such as {@code commandway.outbox.sent}
+     * @param value is asked each time the metrics are looked at, and must not block
+     */
+    public void counter(String name, String description, DoubleSupplier value) {
+        counters.add(value);
+        FunctionCounter.builder(name, value, DoubleSupplier::getAsDouble)
+                .description(description)
                 .register(registry);
     }
 

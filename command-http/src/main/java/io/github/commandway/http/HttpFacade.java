@@ -4,6 +4,7 @@ import io.github.commandway.conversation.api.ConversationCommandService;
 import io.github.commandway.directory.AgentDirectory;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
+import io.github.commandway.outbox.api.DeadLetters;
 import io.github.commandway.queue.CommandQueues;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelPipeline;
@@ -112,12 +113,16 @@ public final class HttpFacade implements AutoCloseable {
                         .routes());
             }
         }
+        if (options.deadLetters != null) {
+            all.addAll(new OutboxRoutes(options.deadLetters).routes());
+        }
         if (options.conversations != null) {
             all.addAll(new ConversationRoutes(options.conversations, ends).routes());
         }
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
-        all.addAll(
-                new OperationRoutes(options.clock, options.readinessChecks, options.metrics, () -> stopping).routes());
+        all.addAll(new OperationRoutes(
+                        options.clock, options.readinessChecks, options.queues, options.metrics, () -> stopping)
+                .routes());
         all.add(Route.get("/openapi.json", "This document.")
                 .answers(200, "OpenApi")
                 .handledBy(call -> Mono.just(Reply.json(200, OpenApi.document(all, access.needsCredentials())))));
@@ -239,6 +244,7 @@ public final class HttpFacade implements AutoCloseable {
         private CommandMetrics metrics = new CommandMetrics();
         private Clock clock = Clock.systemUTC();
         private @Nullable ConversationCommandService conversations;
+        private @Nullable DeadLetters deadLetters;
         private @Nullable ScheduledExecutorService timer;
         private int maxBodyBytes = 1 << 20;
         private int maxJsonDepth = 64;
@@ -293,6 +299,12 @@ public final class HttpFacade implements AutoCloseable {
          */
         public Builder conversations(ConversationCommandService conversations) {
             this.conversations = conversations;
+            return this;
+        }
+
+        /** Lets what an outbox could not deliver be seen, tried again and given up. */
+        public Builder deadLetters(DeadLetters deadLetters) {
+            this.deadLetters = deadLetters;
             return this;
         }
 

@@ -1,28 +1,39 @@
 package io.github.commandway.http;
 
+import static io.github.commandway.http.Ends.monoOf;
+
+import io.github.commandway.queue.CommandQueues;
 import java.time.Clock;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /** The routes for those who operate the server. */
 final class OperationRoutes {
+    private static final Logger LOG = LoggerFactory.getLogger(OperationRoutes.class);
     private static final String PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
 
     private final Clock clock;
     private final Map<String, BooleanSupplier> readinessChecks;
+    private final @Nullable CommandQueues queues;
     private final CommandMetrics metrics;
     private final BooleanSupplier stopping;
 
     OperationRoutes(
             Clock clock,
             Map<String, BooleanSupplier> readinessChecks,
+            @Nullable CommandQueues queues,
             CommandMetrics metrics,
             BooleanSupplier stopping) {
         this.clock = clock;
         this.readinessChecks = readinessChecks;
+        this.queues = queues;
         this.metrics = metrics;
         this.stopping = stopping;
     }
@@ -39,7 +50,23 @@ final class OperationRoutes {
                         .handledBy(call -> ready()),
                 Route.get("/metrics", "Metrics in Prometheus' text format.")
                         .answers(200, Schemas.TEXT)
-                        .handledBy(call -> Mono.fromSupplier(() -> Reply.text(PROMETHEUS, metrics.scrape()))));
+                        .handledBy(call -> lookAtQueues()
+                                .then(Mono.fromSupplier(() -> Reply.text(PROMETHEUS, metrics.scrape())))));
+    }
+
+    /** Reads what is in the queues; where that cannot be read the metrics stay as they were, since a store that is away is when they are looked at. */
+    private Mono<Void> lookAtQueues() {
+        if (queues == null) {
+            return Mono.empty();
+        }
+        return Flux.fromIterable(queues.names())
+                .concatMap(name -> monoOf(queues.state(name)))
+                .doOnNext(metrics::queueIs)
+                .then()
+                .onErrorResume(error -> {
+                    LOG.warn("the queues could not be looked at for the metrics: {}", error.getMessage());
+                    return Mono.empty();
+                });
     }
 
     private Mono<Reply> ready() {

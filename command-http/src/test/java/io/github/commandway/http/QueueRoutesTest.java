@@ -63,6 +63,24 @@ class QueueRoutesTest {
     }
 
     @Test
+    void showsWhatIsInTheQueuesInTheMetrics() {
+        submit("echo");
+        submit("fail");
+        submit("hang");
+        submit("echo");
+        server.post("/api/queues/other/pause", "");
+
+        assertThat(server.get("/metrics").body())
+                .contains("commandway_queue_waiting{queue=\"default\"} 1.0")
+                .contains("commandway_queue_running{queue=\"default\"} 1.0")
+                .contains("commandway_queue_accepted_total{queue=\"default\"} 4.0")
+                .contains("commandway_queue_completed_total{queue=\"default\"} 1.0")
+                .contains("commandway_queue_failed_total{queue=\"default\"} 1.0")
+                .contains("commandway_queue_paused{queue=\"default\"} 0.0")
+                .contains("commandway_queue_paused{queue=\"other\"} 1.0");
+    }
+
+    @Test
     void doesNotKnowOtherQueues() {
         for (String action : new String[] {"pause", "resume", "purge"}) {
             assertThat(server.post("/api/queues/nobodys/" + action, "").status())

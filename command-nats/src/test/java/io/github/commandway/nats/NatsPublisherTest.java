@@ -1,6 +1,7 @@
 package io.github.commandway.nats;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
@@ -112,6 +113,25 @@ class NatsPublisherTest {
         await().until(() -> connection.getStatus() != Connection.Status.CONNECTED);
         CompletableFuture<Void> published = publisher.publish(entry("a", "1"));
         assertThatThrownBy(published::join).hasCauseInstanceOf(PublisherUnavailableException.class);
+    }
+
+    @Test
+    void aConnectionOfItsOwnIsTriedForUntilThereIsOne() {
+        server.kill();
+        NatsPublisher own = NatsPublisher.connecting(server.address(), Duration.ofSeconds(2));
+        try (own) {
+            assertThatThrownBy(() -> own.publish(entry("a", "1")).join())
+                    .hasCauseInstanceOf(PublisherUnavailableException.class);
+
+            assertThatCode(server::start).doesNotThrowAnyException();
+
+            await().atMost(Duration.ofSeconds(30))
+                    .untilAsserted(
+                            () -> assertThat(own.publish(entry("a", "1"))).succeedsWithin(Duration.ofSeconds(5)));
+        }
+        assertThatThrownBy(() -> own.publish(entry("a", "2")).join())
+                .hasCauseInstanceOf(PublisherUnavailableException.class);
+        await().ignoreExceptions().untilAsserted(() -> assertThat(stored()).isPositive());
     }
 
     @Test

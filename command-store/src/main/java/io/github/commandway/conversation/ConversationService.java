@@ -657,6 +657,9 @@ public final class ConversationService implements ConversationCommandService, En
                     return earlier.get();
                 }
                 String path = parent == null ? Long.toString(numbers.round()) : branch(connection, sessionId, parent);
+                if (role == RoundRole.USER) {
+                    requireAnswer(connection, sessionId, path);
+                }
                 ConversationRound round = new ConversationRound(
                         sessionId, path, role, input, output, correlationId, Instant.ofEpochMilli(clock.millis()));
                 ConversationTables.insert(connection, round);
@@ -669,6 +672,16 @@ public final class ConversationService implements ConversationCommandService, En
                 return round;
             });
         });
+    }
+
+    /** What the user says next has to wait for an answer to what the user said before. */
+    private static void requireAnswer(Connection connection, UUID sessionId, String path) throws SQLException {
+        int point = path.lastIndexOf('.') + 1;
+        String before = path.substring(0, point) + (Long.parseLong(path.substring(point)) - 1);
+        if (ConversationTables.isUnanswered(connection, sessionId, before)) {
+            throw new ConversationException(
+                    Kind.CONFLICT, "round " + before + " is the user's too, and nobody has answered it yet");
+        }
     }
 
     private static String branch(Connection connection, UUID sessionId, String parent) throws SQLException {
@@ -695,6 +708,20 @@ public final class ConversationService implements ConversationCommandService, En
             requireLimit(limit);
             return database.read(connection -> ConversationTables.events(connection, sessionId, after, limit));
         });
+    }
+
+    /**
+     * Deletes rounds and events that are older than {@code before}, the oldest first; the sessions stay, and number on. {@code before} must lie further back than the time
+     * for which the store keeps records: a request that is repeated for a command that is still recorded makes up for its missing events.
+     *
+     * @param limit how many events at most in one transaction, from 1
+     * @return how many events were deleted; if that is the limit, there may be more
+     */
+    public CompletableFuture<Integer> purge(Instant before, int limit) {
+        if (limit < 1) {
+            throw new IllegalArgumentException("the limit must be at least 1, not " + limit);
+        }
+        return database.write(connection -> ConversationTables.purge(connection, before, limit));
     }
 
     @Override

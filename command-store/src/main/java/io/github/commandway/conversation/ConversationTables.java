@@ -13,6 +13,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -151,6 +152,46 @@ final class ConversationTables {
                 round.correlationId(),
                 round.createdAt().toEpochMilli(),
                 position(round.path()));
+    }
+
+    /** Whether the user said something there that nobody has answered. */
+    static boolean isUnanswered(Connection connection, UUID session, String path) throws SQLException {
+        return first(
+                        connection,
+                        "select 1 from cw_round where session_id = ? and round_path = ? and role = 'user' and output is null",
+                        row -> true,
+                        session.toString(),
+                        path)
+                .isPresent();
+    }
+
+    /**
+     * Deletes the oldest events, and the rounds of their sessions, that are older than {@code before}.
+     *
+     * @param limit how many events to look at
+     * @return how many events were deleted
+     */
+    static int purge(Connection connection, Instant before, int limit) throws SQLException {
+        List<Old> old = all(
+                        connection,
+                        "select seq, aggregate_id, created_at from cw_domain_event order by seq limit ?",
+                        row -> new Old(row.getLong(1), row.getString(2), row.getLong(3)),
+                        limit)
+                .stream()
+                .filter(event -> event.createdAtMillis < before.toEpochMilli())
+                .toList();
+        for (Old event : old) {
+            update(connection, "delete from cw_domain_event where seq = ?", event.seq);
+        }
+        // each round has an event that is as old
+        for (String session : new LinkedHashSet<>(old.stream().map(Old::session).toList())) {
+            update(
+                    connection,
+                    "delete from cw_round where session_id = ? and created_at < ?",
+                    session,
+                    before.toEpochMilli());
+        }
+        return old.size();
     }
 
     static Optional<ConversationRound> round(Connection connection, UUID session, String correlationId)
@@ -371,6 +412,8 @@ final class ConversationTables {
     }
 
     /** A session's row that was taken: what it says, and the last numbers that were taken. */
+    private record Old(long seq, String session, long createdAtMillis) {}
+
     record Numbers(String scopeType, SessionStatus status, long round, long event) {}
 
     private interface Row<T> {

@@ -4,6 +4,8 @@ import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.outbox.OutboxTables.Backlog;
 import io.github.commandway.outbox.OutboxTables.Failure;
 import io.github.commandway.outbox.OutboxTables.Row;
+import io.github.commandway.outbox.api.DeadLetter;
+import io.github.commandway.outbox.api.DeadLetters;
 import io.github.commandway.store.Database;
 import java.time.Clock;
 import java.time.Duration;
@@ -44,7 +46,7 @@ import org.slf4j.LoggerFactory;
  * <p>Defaults: 10 tries, 1 s after the first and twice as long after each further one up to 60 s, with a jitter of 0.2; batches of 1,000 entries of a topic; a look for
  * new ones every second, beside the one after each commit; a lease of 15 s; at most 10 s to finish at {@link #close}. Each relay has one thread. Safe for use by many threads.
  */
-public final class OutboxRelay implements AutoCloseable {
+public final class OutboxRelay implements DeadLetters, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OutboxRelay.class);
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long AWAKE_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -160,12 +162,8 @@ public final class OutboxRelay implements AutoCloseable {
         }
     }
 
-    /**
-     * Entries that could not be delivered, of all relays of this outbox, the oldest first.
-     *
-     * @param limit how many at most, from 1
-     * @param after only those behind this {@link DeadLetter#sequence}; 0 for all
-     */
+    /** {@inheritDoc} They are those of all relays of this outbox. */
+    @Override
     public CompletableFuture<List<DeadLetter>> deadLetters(int limit, long after) {
         if (limit < 1) {
             throw new IllegalArgumentException("the limit must be at least 1, not " + limit);
@@ -173,11 +171,7 @@ public final class OutboxRelay implements AutoCloseable {
         return database.read(connection -> tables.deadLetters(connection, limit, after));
     }
 
-    /**
-     * Tries a dead letter again, with as many tries as a new entry; what waits behind it follows.
-     *
-     * @return false if it is not a dead letter
-     */
+    @Override
     public CompletableFuture<Boolean> replay(UUID id) {
         return thenWake(database.write(connection -> tables.replay(connection, id)));
     }
@@ -191,11 +185,7 @@ public final class OutboxRelay implements AutoCloseable {
         return thenWake(database.write(connection -> tables.replayKey(connection, topic, key)));
     }
 
-    /**
-     * Deletes a dead letter without a delivery; what waits behind it follows.
-     *
-     * @return false if it is not a dead letter
-     */
+    @Override
     public CompletableFuture<Boolean> discard(UUID id) {
         return thenWake(database.write(connection -> tables.discard(connection, id)));
     }

@@ -1,5 +1,6 @@
 package io.github.commandway.outbox;
 
+import io.github.commandway.outbox.api.DeadLetter;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -247,9 +248,14 @@ final class OutboxTables {
             statement.setInt(2, limit);
             try (ResultSet rows = statement.executeQuery()) {
                 while (rows.next()) {
+                    OutboxEntry entry = entry(rows);
                     found.add(new DeadLetter(
                             rows.getLong(1),
-                            entry(rows),
+                            entry.id(),
+                            entry.topic(),
+                            entry.key(),
+                            entry.type(),
+                            entry.payload(),
                             rows.getInt(10),
                             rows.getString(11),
                             Instant.ofEpochMilli(rows.getLong(12))));

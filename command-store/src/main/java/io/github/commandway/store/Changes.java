@@ -275,7 +275,8 @@ final class Changes implements Database.Group<Changes.Change, Changes.Written> {
         List<@Nullable Object[]> rows = new ArrayList<>(bare.size());
         bare.forEach(step -> rows.add(step.values()));
         PreparedStatement update = statements.get(connection, UPDATE_ALL);
-        update.setLong(1 + Statements.bindArrays(connection, update, TYPES, rows), me);
+        Statements.bindArrays(connection, update, TYPES, rows);
+        update.setLong(TYPES.size() + 1, me);
         Set<RecordId> written = new HashSet<>();
         try (ResultSet row = update.executeQuery()) {
             while (row.next()) {

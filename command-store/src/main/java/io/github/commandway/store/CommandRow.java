@@ -55,15 +55,22 @@ record CommandRow(
             "text", "text", "text", "bytea", "int8", "int8", "text", "text", "text", "int4", "text", "text", "text",
             "int8", "int4", "int8", "int8", "float8", "int8", "int8", "int8", "text", "int8", "int2", "int8", "int8");
 
-    /** Also counts what came to the queues. */
-    private static final String INSERT_ALL = "with made as (insert into " + INSERTED_COLUMNS + " select *" + AT_FIRST
-            + " from " + Statements.unnest(TYPES)
-            + " on conflict do nothing returning tag, queue), counted as ("
-            + "insert into cw_count (queue, node, accepted, completed, failed, waiting)"
-            + " select queue, ?, count(*), 0, 0, count(*) from made where queue is not null group by queue"
-            + " on conflict (queue, node) do update set accepted = cw_count.accepted + excluded.accepted,"
-            + " waiting = cw_count.waiting + excluded.waiting)"
-            + " select tag, pg_current_xact_id()::text from made";
+    private static final String INSERT_ALL =
+            insertAndCount("select *" + AT_FIRST + " from " + Statements.unnest(TYPES));
+
+    /** For one row arrays cost more than they save. */
+    private static final String INSERT_ONE =
+            insertAndCount("values (" + "?, ".repeat(TYPES.size() - 1) + "?" + AT_FIRST + ")");
+
+    private static String insertAndCount(String rows) {
+        return "with made as (insert into " + INSERTED_COLUMNS + " " + rows
+                + " on conflict do nothing returning tag, queue), counted as ("
+                + "insert into cw_count (queue, node, accepted, completed, failed, waiting)"
+                + " select queue, ?, count(*), 0, 0, count(*) from made where queue is not null group by queue"
+                + " on conflict (queue, node) do update set accepted = cw_count.accepted + excluded.accepted,"
+                + " waiting = cw_count.waiting + excluded.waiting)"
+                + " select tag, pg_current_xact_id()::text from made";
+    }
 
     /** The statement that {@link #values} are the parameters of. */
     static String insertInto(String schemaPrefix) {
@@ -130,8 +137,13 @@ record CommandRow(
             long me,
             Consumer<String> transaction)
             throws SQLException {
-        PreparedStatement insert = statements.get(connection, INSERT_ALL);
-        insert.setLong(1 + Statements.bindArrays(connection, insert, TYPES, rows), me);
+        PreparedStatement insert = statements.get(connection, rows.size() == 1 ? INSERT_ONE : INSERT_ALL);
+        if (rows.size() == 1) {
+            bind(insert, rows.get(0));
+        } else {
+            Statements.bindArrays(connection, insert, TYPES, rows);
+        }
+        insert.setLong(TYPES.size() + 1, me);
         Set<Long> tags = new HashSet<>();
         try (ResultSet inserted = insert.executeQuery()) {
             while (inserted.next()) {

@@ -218,9 +218,10 @@ public final class SqlCommandStore implements CommandStore {
         StringBuilder sql = new StringBuilder(SELECT).append("where (created_at, seq) < (?, ?)");
         // one bound, where the index is entered: with two of them a database may walk from the one to the other
         Instant until = query.until();
-        boolean isBounded = until != null && until.toEpochMilli() <= before[0];
-        List<Object> parameters =
-                new ArrayList<>(isBounded ? List.of(until.toEpochMilli(), 0L) : List.of(before[0], before[1]));
+        List<Object> parameters = new ArrayList<>(
+                until == null || until.toEpochMilli() > before[0]
+                        ? List.of(before[0], before[1])
+                        : List.of(until.toEpochMilli(), 0L));
         Target target = query.target();
         if (target != null) {
             sql.append(" and target = ?");

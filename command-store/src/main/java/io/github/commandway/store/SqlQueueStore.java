@@ -13,12 +13,11 @@ import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -65,20 +64,21 @@ final class SqlQueueStore implements QueueStore {
 
         @Override
         public List<Database.Outcome<Claims>> write(Connection connection, List<Wish> wishes) throws SQLException {
-            Map<Wish, Claims> claims = new IdentityHashMap<>();
-            List<Wish> inOrder = new ArrayList<>(wishes);
-            inOrder.sort(Comparator.comparing(Wish::queue));
+            List<Integer> inOrder = new ArrayList<>();
+            for (int i = 0; i < wishes.size(); i++) {
+                inOrder.add(i);
+            }
+            inOrder.sort(Comparator.comparing(position -> wishes.get(position).queue));
             signals.clear();
             QueueCounts queues = new QueueCounts();
-            for (Wish wish : inOrder) {
-                claims.put(wish, claim(connection, wish, queues));
+            Map<Integer, Database.Outcome<Claims>> claims = new TreeMap<>();
+            for (int position : inOrder) {
+                claims.put(position, new Database.Outcome<>(claim(connection, wishes.get(position), queues)));
             }
             queues.write(connection, statements, node.id());
             queues.tell(database, counts);
             signals.send(connection);
-            List<Database.Outcome<Claims>> outcomes = new ArrayList<>(wishes.size());
-            wishes.forEach(wish -> outcomes.add(new Database.Outcome<>(Objects.requireNonNull(claims.get(wish)))));
-            return outcomes;
+            return List.copyOf(claims.values());
         }
     }
 

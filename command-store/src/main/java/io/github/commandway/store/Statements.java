@@ -43,8 +43,8 @@ final class Statements {
         return types.stream().map(type -> "?::" + type + "[]").collect(Collectors.joining(", ", "unnest(", ")"));
     }
 
-    /** Sets the arrays from the first parameter on, and returns their number. */
-    static int bindArrays(
+    /** Sets the arrays, from the first parameter on. */
+    static void bindArrays(
             Connection connection, PreparedStatement statement, List<String> types, List<@Nullable Object[]> rows)
             throws SQLException {
         for (int column = 0; column < types.size(); column++) {
@@ -55,7 +55,6 @@ final class Statements {
             }
             statement.setArray(column + 1, connection.createArrayOf(type, values));
         }
-        return types.size();
     }
 
     /** The number in the only column of the first row; 0 if there is none. */

@@ -34,6 +34,7 @@ import io.github.commandway.store.SqlCommandStore;
 import java.nio.charset.StandardCharsets;
 import java.sql.ResultSet;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -49,6 +50,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -56,11 +58,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
+import tools.jackson.databind.json.JsonMapper;
 
 /** What conversations promise, on every database. */
 abstract class ConversationServiceContract {
     static final String ALICE = "alice";
     static final String BOB = "bob";
+    private static final JsonMapper JSON = JsonMapper.builder().build();
 
     final Map<String, Run> running = new ConcurrentHashMap<>();
     final CountingMetrics metrics = new CountingMetrics();
@@ -442,6 +446,11 @@ abstract class ConversationServiceContract {
                         .record()
                         .result())
                 .isEqualTo(bytes(result));
+        String output = rounds(session).get(0).output();
+        if (output != null) {
+            // what PostgreSQL's jsonb would refuse, and so whoever reads the outbox with it
+            assertThat(JSON.readTree(output).asString()).doesNotContain("\0").doesNotMatch("(?s).*\\p{Cs}.*");
+        }
     }
 
     @Test
@@ -595,7 +604,7 @@ abstract class ConversationServiceContract {
     void numbersRoundsAndTheirBranchesAndListsThemInThatOrder() {
         UUID session = session(ALICE);
         for (int i = 1; i <= 11; i++) {
-            assertThat(round(session, null, RoundRole.USER).path()).isEqualTo("" + i);
+            assertThat(round(session, null, RoundRole.SYSTEM).path()).isEqualTo("" + i);
         }
         assertThat(round(session, "2", RoundRole.ASSISTANT).path()).isEqualTo("2.1");
         assertThat(round(session, "2.1", RoundRole.TOOL).path()).isEqualTo("2.1.1");
@@ -619,6 +628,90 @@ abstract class ConversationServiceContract {
         assertThat(error(conversations.listRounds(ALICE, session, new RoundQuery("x", 10, false, null)))
                         .code())
                 .isEqualTo(400);
+    }
+
+    @Test
+    void refusesAUsersRoundBehindOneThatNobodyHasAnswered() {
+        UUID session = session(ALICE);
+        assertThat(round(session, null, RoundRole.USER).path()).isEqualTo("1");
+        ConversationError error =
+                error(conversations.createRound(ALICE, session, null, RoundRole.USER, "\"y\"", null, null));
+        assertThat(error.code()).isEqualTo(409);
+        assertThat(error.message()).contains("round 1");
+        assertThat(round(session, "1", RoundRole.USER).path()).isEqualTo("1.1");
+        assertThat(error(conversations.createRound(ALICE, session, "1", RoundRole.USER, "\"y\"", null, null))
+                        .code())
+                .isEqualTo(409);
+        assertThat(round(session, "1", RoundRole.ASSISTANT).path()).isEqualTo("1.2");
+        assertThat(round(session, "1", RoundRole.USER).path()).isEqualTo("1.3");
+
+        assertThat(round(session, null, RoundRole.ASSISTANT).path()).isEqualTo("2");
+        assertThat(value(conversations.createRound(ALICE, session, null, RoundRole.USER, "\"y\"", "\"z\"", null))
+                        .path())
+                .isEqualTo("3");
+        assertThat(round(session, null, RoundRole.USER).path()).isEqualTo("4");
+    }
+
+    @Test
+    void givesRoundsThatAreAddedAtOnceAPlaceEach() {
+        givesRoundsThatAreAddedAtOnceAPlaceEach(List.of(conversations));
+    }
+
+    void givesRoundsThatAreAddedAtOnceAPlaceEach(List<ConversationService> services) {
+        UUID session = session(ALICE);
+        round(session, null, RoundRole.ASSISTANT);
+        List<CompletableFuture<ConversationResult<ConversationRound>>> calls = new ArrayList<>();
+        List<CompletableFuture<ConversationResult<ConversationRound>>> users = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            ConversationService service = services.get(i % services.size());
+            calls.add(service.createRound(ALICE, session, null, RoundRole.ASSISTANT, null, "1", null));
+            calls.add(service.createRound(ALICE, session, "1", RoundRole.TOOL, null, "1", null));
+            calls.add(service.createRound(ALICE, session, null, RoundRole.ASSISTANT, null, "1", "c-" + i / 4));
+        }
+        assertThat(calls).allSatisfy(call -> assertThat(value(call)).isNotNull());
+        assertThat(rounds(session).stream().filter(round -> !round.path().contains(".")))
+                .extracting(ConversationRound::path)
+                .containsExactlyElementsOf(IntStream.rangeClosed(1, 1 + 20 + 5)
+                        .mapToObj(Integer::toString)
+                        .toList());
+        assertThat(rounds(session).stream().filter(round -> round.path().contains(".")))
+                .extracting(ConversationRound::path)
+                .containsExactlyElementsOf(
+                        IntStream.rangeClosed(1, 20).mapToObj(i -> "1." + i).toList());
+
+        for (int i = 0; i < 8; i++) {
+            users.add(services.get(i % services.size())
+                    .createRound(ALICE, session, null, RoundRole.USER, "1", null, null));
+        }
+        assertThat(users.stream().map(CompletableFuture::join).filter(ConversationResult::isSuccess))
+                .hasSize(1);
+        assertThat(events(session)).hasSize(1 + 20 + 20 + 5 + 1);
+    }
+
+    @Test
+    void removesRoundsAndEventsByTheirAgeAndNumbersOn() throws Exception {
+        UUID session = session(ALICE);
+        UUID other = session(ALICE);
+        for (int i = 0; i < 5; i++) {
+            round(session, null, RoundRole.ASSISTANT);
+            round(other, null, RoundRole.ASSISTANT);
+        }
+        assertThat(conversations.purge(Instant.EPOCH, 100).join()).isZero();
+        Instant third = events(session).get(2).createdAt();
+        int older = (int) Stream.concat(events(session).stream(), events(other).stream())
+                .filter(event -> event.createdAt().isBefore(third))
+                .count();
+        assertThat(conversations.purge(third, 100).join()).isEqualTo(older);
+        assertThat(events(session)).extracting(ConversationEvent::sequence).endsWith(3L, 4L, 5L);
+        assertThat(rounds(session)).allMatch(round -> !round.createdAt().isBefore(third));
+
+        Instant later = events(other).get(events(other).size() - 1).createdAt().plusSeconds(1);
+        assertThat(conversations.purge(later, 3).join()).isEqualTo(3);
+        assertThat(conversations.purge(later, 100).join()).isEqualTo(10 - older - 3);
+        assertThat(query("select seq from cw_domain_event")).isEmpty();
+        assertThat(query("select position from cw_round")).isEmpty();
+        assertThat(round(session, null, RoundRole.ASSISTANT).path()).isEqualTo("6");
+        assertThat(events(session)).extracting(ConversationEvent::sequence).containsExactly(6L);
     }
 
     @Test
@@ -672,8 +765,8 @@ abstract class ConversationServiceContract {
         watch.close();
         watch.close();
         int before = news.get();
-        round(session, null, RoundRole.USER);
-        round(other, null, RoundRole.USER);
+        round(session, null, RoundRole.SYSTEM);
+        round(other, null, RoundRole.SYSTEM);
         await().untilAsserted(() -> assertThat(otherNews).hasPositiveValue());
         assertThat(news).hasValue(before);
     }

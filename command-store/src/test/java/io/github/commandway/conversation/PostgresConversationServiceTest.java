@@ -52,6 +52,13 @@ class PostgresConversationServiceTest extends ConversationServiceContract {
     }
 
     @Test
+    void givesRoundsThatAreAddedAtOnceOnTwoServersAPlaceEach() throws Exception {
+        try (Server other = server(builder -> builder)) {
+            givesRoundsThatAreAddedAtOnceAPlaceEach(List.of(conversations, other.conversations()));
+        }
+    }
+
+    @Test
     void sharesSessionsWithAnotherServer() throws Exception {
         try (Server other = server(builder -> builder)) {
             UUID watched = session(ALICE);

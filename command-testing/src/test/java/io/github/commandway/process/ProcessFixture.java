@@ -69,6 +69,8 @@ final class ProcessFixture implements AutoCloseable {
                         .timer(time.scheduler())
                         .closeTimeout(Duration.ofMillis(50)))
                 .build();
+        registry.register(new ProcessCommands(processes));
+        registry.register(new GroupCommands(processes));
     }
 
     ProcessFixture start() {

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.Command;
+import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.process.ProcessException.Code;
@@ -246,7 +247,6 @@ class ProcessStepTest {
                 (step, events, out) -> {
                     if (step == 1) {
                         out.yield(later(1), 1);
-                        out.waitForYields();
                         fixture.processes.send(new Pid(1), HELLO);
                         out.yield(later(2), 2);
                         out.upgrade(next, "state");
@@ -520,6 +520,37 @@ class ProcessStepTest {
         process.awaitExit();
         assertThat(process.seen()).extracting(Seen::data).containsExactly("inline", "its own");
         assertThat(fixture.processes.stats().repeated()).isEqualTo(1);
+    }
+
+    @Test
+    void aContextThatSomebodyElseMayStillHaveStandsForOneYieldOnly() throws Exception {
+        List<CommandContext> contexts = new ArrayList<>();
+        List<CancelCause> wrong = new ArrayList<>();
+        Recorded process = fixture.spawn((step, events, out) -> {
+            switch (step) {
+                case 1 ->
+                    out.yield(
+                            new Action((context, command, tag, receiver) -> {
+                                contexts.add(context);
+                                context.onCancel(wrong::add);
+                                receiver.completeYield(tag, null, null);
+                            }),
+                            1);
+                case 2, 3 -> out.yield(later(step), step);
+                default -> {}
+            }
+        });
+        Begun second = fixture.nextBegun();
+        contexts.add(second.context());
+        second.complete(null);
+        Begun third = fixture.nextBegun();
+        contexts.add(third.context());
+        assertThat(contexts).doesNotHaveDuplicates();
+        fixture.processes.terminate(process.pid);
+        process.awaitExit();
+        assertThat(wrong).isEmpty();
+        assertThat(third.context().isCancelled()).isTrue();
+        assertThat(second.context().isCancelled()).isFalse();
     }
 
     @Test

@@ -60,7 +60,6 @@ class FunctionServiceTest {
     void aCallCompletesWithWhatTheFunctionReturnsOrThrows() throws Exception {
         assertThat(process.call(new Call("greet", List.of("you"))).outcome().get())
                 .isEqualTo("hello you");
-        await().until(() -> functions.active() == 0);
         HandlerDriver.Call failed = process.call(new Call("fail", List.of()));
         await().until(failed::isDone);
         assertThat(failed.error()).isInstanceOf(IOException.class).hasMessage("no");

@@ -77,6 +77,19 @@ class WorkersTest {
     }
 
     @Test
+    void whoIsToldOfAnEndFindsAPlaceAtOnce() throws Exception {
+        Workers one = new Workers("one", 1, 0);
+        FunctionService chain = new FunctionService(Map.of("step", (arguments, job) -> arguments.get(0)), one);
+        HandlerDriver chained = new HandlerDriver(chain);
+        for (int i = 0; i < 1_000; i++) {
+            assertThat(chained.call(new Call("step", List.of(i))).outcome().get())
+                    .isEqualTo(i);
+        }
+        chain.close();
+        chained.verify();
+    }
+
+    @Test
     void workThatIsCancelledIsInterruptedAndEndsWithTheCause() throws Exception {
         HandlerDriver.Call running = call("block");
         begun.await();

@@ -199,4 +199,12 @@ class ExamplesTest {
                 .map(result -> new String(result, StandardCharsets.UTF_8))
                 .containsExactly("scanned shelf 1", "scanned shelf 2", "scanned shelf 3");
     }
+
+    @Test
+    void theWorkflowExampleUpdatesBothAgents(@TempDir Path folder) throws Exception {
+        assertThat(WorkflowExample.run(folder, 7))
+                .hasSize(2)
+                .allSatisfy((key, status) -> assertThat(JSON.readTree(status))
+                        .isEqualTo(JSON.readTree("{\"status\": \"running\", \"config\": {\"level\": 7}}")));
+    }
 }

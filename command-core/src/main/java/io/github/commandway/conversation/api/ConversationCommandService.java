@@ -98,7 +98,8 @@ public interface ConversationCommandService {
     CompletableFuture<ConversationResult<ConversationSession>> deleteSession(String userId, UUID sessionId);
 
     /**
-     * Adds a round, such as what an assistant said.
+     * Adds a round, such as what an assistant said. One of the user directly behind one of the user that has no output is refused with
+     * {@link ConversationError.Kind#CONFLICT}, since it has not been answered.
      *
      * @param parent the path of the round that it branches off, or null for one at the end of the session
      * @param input a JSON text, or null

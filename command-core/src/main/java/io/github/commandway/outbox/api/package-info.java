@@ -1,0 +1,2 @@
+/** What can be done about events that could not be delivered. */
+package io.github.commandway.outbox.api;

@@ -1,0 +1,2 @@
+/** Expressions and WebAssembly modules of strangers, run where they can reach nothing. */
+package io.github.commandway.eval;
