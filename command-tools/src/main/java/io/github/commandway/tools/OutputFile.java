@@ -2,6 +2,7 @@ package io.github.commandway.tools;
 
 import java.io.DataInputStream;
 import java.io.EOFException;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -10,7 +11,6 @@ import java.nio.channels.Channels;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -23,32 +23,29 @@ final class OutputFile implements AutoCloseable {
     private static final int HEADER = 5;
 
     private final OutputStream out;
-    private final long limit;
-    private long kept;
-    private long dropped;
+    private long room;
 
-    /** @param limit how many bytes of output are kept, without what stands between them */
-    OutputFile(Path file, long limit) throws IOException {
-        this.out = Files.newOutputStream(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-        this.limit = limit;
+    /** Keeps nothing until it is {@link #allow allowed}. */
+    OutputFile(Path file) throws IOException {
+        // not a channel, which an interrupt would close in the middle of a piece
+        this.out = new FileOutputStream(file.toFile(), true);
+    }
+
+    /** Sets how many bytes of output are kept from now on, without what stands between them. */
+    void allow(long bytes) {
+        room = bytes;
     }
 
     /** Returns how many of the bytes were kept: fewer than all once the limit is reached. */
     int append(String channel, byte[] data, int count) throws IOException {
-        int keep = (int) Math.min(count, limit - kept);
+        int keep = (int) Math.min(count, room);
         if (keep > 0) {
             ByteBuffer piece = ByteBuffer.allocate(HEADER + keep);
             piece.put((byte) CHANNELS.indexOf(channel)).putInt(keep).put(data, 0, keep);
             out.write(piece.array());
-            kept += keep;
+            room -= keep;
         }
-        dropped += count - keep;
         return keep;
-    }
-
-    /** How many bytes were not kept. */
-    long dropped() {
-        return dropped;
     }
 
     /** Reads whole pieces from a position, until {@code maxBytes} are exceeded or there is no more. */

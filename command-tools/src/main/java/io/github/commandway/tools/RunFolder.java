@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class RunFolder {
     private static final Set<PosixFilePermission> OWN = PosixFilePermissions.fromString("rwx------");
     private static final int MAX_LISTED = 1_000;
+    private static final int MAX_LISTED_CHARACTERS = 64 << 10;
 
     private final Path folder;
 
@@ -116,13 +117,18 @@ final class RunFolder {
         return sum[0];
     }
 
-    /** The files, by their paths, with their sizes; links are not files. The first 1,000 of them. */
+    /** The files, by their paths, with their sizes; links are not files. The first 1,000 of them, or fewer if their paths are long. */
     static List<Map<String, Object>> files(Path work) throws IOException {
         List<Map<String, Object>> files = new ArrayList<>();
+        int[] characters = new int[1];
         walk(work, (file, attributes) -> {
-            if (attributes.isRegularFile() && files.size() < MAX_LISTED) {
+            String path = work.relativize(file).toString().replace('\\', '/');
+            if (attributes.isRegularFile()
+                    && files.size() < MAX_LISTED
+                    && characters[0] + path.length() <= MAX_LISTED_CHARACTERS) {
+                characters[0] += path.length();
                 Map<String, Object> entry = new LinkedHashMap<>();
-                entry.put("path", work.relativize(file).toString().replace('\\', '/'));
+                entry.put("path", path);
                 entry.put("size", attributes.size());
                 files.add(entry);
             }

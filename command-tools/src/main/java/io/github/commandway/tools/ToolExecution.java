@@ -87,6 +87,7 @@ final class ToolExecution {
     Result run(Job job) {
         long start = nanoTicker.getAsLong();
         Tool.Retry retry = job.retry;
+        job.output.allow(job.invocation.tool().limits().output());
         for (int attempt = 1; ; attempt++) {
             Duration left = job.timeout.minusNanos(nanoTicker.getAsLong() - start);
             Result result = runOnce(job, attempt, left);

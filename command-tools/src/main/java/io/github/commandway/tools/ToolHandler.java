@@ -194,12 +194,16 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
 
     @Override
     public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {
-        begin(context, command, tag, receiver, false);
+        begin(context, command, tag, receiver);
     }
 
     @Override
     public void resume(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver) {
-        begin(context, command, tag, receiver, true);
+        if (outlivesServer(command)) {
+            begin(context, command, tag, receiver);
+        } else {
+            receiver.completeYield(tag, null, new CommandException(Reason.LOST, LOST));
+        }
     }
 
     @Override
@@ -212,13 +216,13 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         }
     }
 
-    private void begin(CommandContext context, Command command, long tag, ResultReceiver receiver, boolean again) {
+    private void begin(CommandContext context, Command command, long tag, ResultReceiver receiver) {
         if (!(command instanceof RecordedCommand recorded)) {
             throw new IllegalArgumentException("tools are run for recorded commands only");
         }
         Run run;
         try {
-            run = new Run(context, recorded, tag, receiver, parse(recorded.request()), again);
+            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
@@ -320,26 +324,18 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         private final long tag;
         private final ResultReceiver receiver;
         private final ToolRequest request;
-        private final boolean again;
         private final String id;
         private final @Nullable Tool tool;
         private final Slots.Claim claim;
         private @Nullable Thread thread;
         private @Nullable CancelCause cause;
 
-        Run(
-                CommandContext context,
-                RecordedCommand command,
-                long tag,
-                ResultReceiver receiver,
-                ToolRequest request,
-                boolean again) {
+        Run(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver, ToolRequest request) {
             this.context = context;
             this.command = command;
             this.tag = tag;
             this.receiver = receiver;
             this.request = request;
-            this.again = again;
             this.id = command.id().toString();
             this.tool = request.toolchain() ? null : catalog.find(request.name(), request.version());
             this.claim = tool == null
@@ -417,24 +413,22 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             complete(result, error, why);
         }
 
+        /** Whatever a run that was stopped has failed with, it failed because it was stopped. */
         private void complete(
                 ToolExecution.@Nullable Result result, @Nullable Throwable error, @Nullable CancelCause why) {
-            if (result == null) {
-                receiver.completeYield(tag, null, error);
-                return;
-            }
-            byte[] data = ToolRequest.json(result.fields());
-            if (result.isSuccess()) {
+            byte[] data = result == null ? null : ToolRequest.json(result.fields());
+            if (result != null && result.isSuccess()) {
                 receiver.completeYield(tag, data, null);
-                return;
+            } else if (why == null) {
+                receiver.completeYield(
+                        tag, data, result == null ? error : new CommandException(result.reason(), result.message()));
+            } else if (why != CancelCause.SHUTDOWN || !outlivesServer(command)) {
+                // otherwise the next run of the server takes it up again
+                receiver.completeYield(
+                        tag,
+                        data,
+                        new CommandException(why.reason(), result == null ? "stopped: " + error : result.message()));
             }
-            Reason reason =
-                    result.reason() == Reason.CANCELLED_WHILE_RUNNING && why != null ? why.reason() : result.reason();
-            if (reason == Reason.SHUTDOWN && outlivesServer(command)) {
-                // the next run of the server takes it up again
-                return;
-            }
-            receiver.completeYield(tag, data, new CommandException(reason, result.message()));
         }
 
         private ToolExecution.Result execute() throws IOException, CommandException {
@@ -449,25 +443,20 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
                         true);
             }
             RunFolder folder = folder();
-            try (OutputFile output = new OutputFile(
-                    folder.output(),
-                    single == null ? Long.MAX_VALUE : single.limits().output())) {
+            try (OutputFile output = new OutputFile(folder.output())) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
             }
         }
 
         private RunFolder folder() throws IOException, CommandException {
             try {
-                RunFolder folder = again ? RunFolder.of(runs, id) : RunFolder.create(runs, id);
-                if (folder.exists() && (!again || request.toolchain())) {
-                    return folder;
-                }
+                return RunFolder.create(runs, id);
             } catch (FileAlreadyExistsException e) {
                 if (request.toolchain()) {
                     return RunFolder.of(runs, id);
                 }
+                throw new CommandException(Reason.LOST, LOST);
             }
-            throw new CommandException(Reason.LOST, LOST);
         }
 
         private ToolExecution.Result runTool(Tool single, RunFolder folder, OutputFile output) throws IOException {
@@ -486,10 +475,19 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             boolean keep =
                     single.keep() == Tool.Keep.ALWAYS || (single.keep() == Tool.Keep.FAILED && !result.isSuccess());
             if (!keep) {
-                folder.deleteWork();
+                deleteWork(folder);
             }
             result.fields().put("folder_kept", keep);
             return result;
+        }
+
+        /** That this fails is no failure of the run. */
+        private void deleteWork(RunFolder folder) {
+            try {
+                folder.deleteWork();
+            } catch (IOException e) {
+                LOG.warn("what run {} worked on could not be deleted and stays for now: {}", id, e.toString());
+            }
         }
 
         private ToolExecution.Result runToolchain(RunFolder folder, OutputFile output)
@@ -515,7 +513,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             }
             ToolExecution.Result result = run.run();
             if (result.reason() != Reason.CANCELLED_WHILE_RUNNING && !run.keepsWork(result.isSuccess())) {
-                folder.deleteWork();
+                deleteWork(folder);
             }
             return result;
         }

@@ -25,6 +25,9 @@ import tools.jackson.databind.json.JsonMapper;
  */
 final class ToolchainRun {
     private static final JsonMapper JSON = JsonMapper.builder().build();
+    /** How much of the result may be lists of files, so that there is room for the rest. */
+    private static final int MAX_LISTED_CHARACTERS = 256 << 10;
+
     private static final String SUCCEEDED = "succeeded";
     private static final String FAILED = "failed";
     private static final String SKIPPED = "skipped";
@@ -266,6 +269,7 @@ final class ToolchainRun {
 
     private ToolExecution.Result result(Reason reason, String message) {
         List<Map<String, Object>> steps = new ArrayList<>();
+        int listed = 0;
         for (Toolchain.Step step : chain.steps()) {
             Map<String, Object> fields = new LinkedHashMap<>();
             fields.put("name", step.name());
@@ -274,6 +278,10 @@ final class ToolchainRun {
             fields.put("uses", uses(step));
             if (one != null) {
                 fields.putAll(one.fields);
+            }
+            listed += String.valueOf(fields.get("files")).length();
+            if (listed > MAX_LISTED_CHARACTERS) {
+                fields.remove("files");
             }
             steps.add(fields);
         }

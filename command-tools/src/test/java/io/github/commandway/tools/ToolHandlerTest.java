@@ -459,6 +459,23 @@ class ToolHandlerTest {
     }
 
     @Test
+    void aRunThatIsCancelledWhileItWritesIsCancelledAndNotFailed() throws Exception {
+        ToolFixture.script(folder, "chatty", "while true; do echo line; done", "stop_grace: 0s");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            for (int i = 0; i < 5; i++) {
+                CommandHandle handle = fixture.submit(ToolRequest.tool("chatty"));
+                await().ignoreExceptions()
+                        .until(() -> !fixture.handler
+                                .output(handle.id(), 0, 1)
+                                .pieces()
+                                .isEmpty());
+
+                assertThat(cancel(fixture, handle).reason()).isEqualTo(Reason.CANCELLED_WHILE_RUNNING);
+            }
+        }
+    }
+
+    @Test
     void closingEndsWhatRuns() throws Exception {
         ToolFixture.script(folder, "slow", "echo begun; sleep 60");
         ToolFixture fixture = new ToolFixture(folder);
