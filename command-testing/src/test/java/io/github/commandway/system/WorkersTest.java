@@ -42,6 +42,8 @@ class WorkersTest {
                                 heard = true;
                             }
                         }
+                        // the interrupt may come when the wait is over
+                        heard |= Thread.interrupted();
                         stopped.countDown();
                         if (heard) {
                             throw new IllegalStateException("half done");
