@@ -14,6 +14,7 @@ module io.github.commandway.core {
     exports io.github.commandway.boot;
     exports io.github.commandway.conversation.api;
     exports io.github.commandway.dispatch;
+    exports io.github.commandway.exec;
     exports io.github.commandway.manager;
     exports io.github.commandway.directory;
     exports io.github.commandway.outbox.api;

@@ -41,6 +41,7 @@ class ArchitectureTest {
                     ROOT + "dispatch..",
                     ROOT + "manager..",
                     ROOT + "directory..",
+                    ROOT + "timing..",
                     "java..",
                     "org.slf4j..",
                     "org.jspecify..",

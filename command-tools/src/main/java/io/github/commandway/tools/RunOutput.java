@@ -1,0 +1,21 @@
+package io.github.commandway.tools;
+
+import java.util.List;
+
+/**
+ * A part of the output of a run, in the order in which it was written.
+ *
+ * @param pieces what was written; empty if there is no more yet
+ * @param next the position from which to go on reading
+ */
+public record RunOutput(List<Piece> pieces, long next) {
+    /**
+     * Bytes that a tool wrote.
+     *
+     * @param position where the piece begins; reading from there finds it again
+     * @param channel {@code stdout} or {@code stderr}
+     * @param data the bytes as they were; must not be modified
+     */
+    @SuppressWarnings("ArrayRecordComponent") // as in CommandEvent
+    public record Piece(long position, String channel, byte[] data) {}
+}

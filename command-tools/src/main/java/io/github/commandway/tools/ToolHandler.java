@@ -1,0 +1,593 @@
+package io.github.commandway.tools;
+
+import io.github.commandway.dispatch.CancelCause;
+import io.github.commandway.dispatch.Command;
+import io.github.commandway.dispatch.CommandContext;
+import io.github.commandway.dispatch.CommandException;
+import io.github.commandway.dispatch.Reason;
+import io.github.commandway.dispatch.ResultReceiver;
+import io.github.commandway.exec.Containment;
+import io.github.commandway.manager.CommandRejectedException;
+import io.github.commandway.manager.CommandRejectedException.Code;
+import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.QueueingHandler;
+import io.github.commandway.manager.RecordId;
+import io.github.commandway.manager.RecordedCommand;
+import io.github.commandway.manager.Target;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs the tools and toolchains of a catalogue: the handler of commands to {@code tool:<name>}, whose payload is a {@link ToolRequest} in JSON. Safe for use by many threads.
+ *
+ * <p>A run waits until there is a thread, room among the runs of its tool, and what it locks. Then it gets a folder of its own, and its program is started without a shell and
+ * with an environment that holds only what is declared. If it is cancelled, or its time is over, all processes that came from it are ended; the result says by what means. What it writes goes
+ * to the record as it comes, up to the tool's limit, and is kept in the folder, from which {@link #output} reads.
+ *
+ * <p>The folder of a run is also the mark that it has begun: what had begun when the server was stopped is not run again, except for toolchains, which go on behind the last step that
+ * had finished.
+ */
+public final class ToolHandler implements QueueingHandler, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ToolHandler.class);
+
+    /** The type of commands that run a tool or toolchain. */
+    public static final String TYPE = "run";
+
+    private static final String MAIN_STEP = "main";
+    private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
+    private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
+
+    private final ToolCatalog catalog;
+    private final Path runs;
+    private final int keepRuns;
+    private final Duration keepFor;
+    private final Clock clock;
+    private final LongSupplier nanoTicker;
+    private final Launcher launcher;
+    private final ToolExecution execution;
+    private final Slots slots;
+    private final ExecutorService threads;
+    private final Set<Run> active = ConcurrentHashMap.newKeySet();
+
+    private ToolHandler(Builder builder, Launcher launcher) {
+        catalog = builder.catalog;
+        runs = builder.runs.toAbsolutePath();
+        keepRuns = builder.keepRuns;
+        keepFor = builder.keepFor;
+        clock = builder.clock;
+        nanoTicker = builder.nanoTicker;
+        this.launcher = launcher;
+        execution = new ToolExecution(launcher, nanoTicker);
+        slots = new Slots(builder.maxRuns, builder.maxWaiting);
+        AtomicInteger number = new AtomicInteger();
+        // not virtual ones: a wrapper ends with the thread of the system that has started it
+        threads = Executors.newCachedThreadPool(work -> {
+            Thread thread = new Thread(work, "commandway-tool-" + number.incrementAndGet());
+            thread.setDaemon(true);
+            return thread;
+        });
+        if (builder.timer != null) {
+            builder.timer.scheduleWithFixedDelay(this::purge, 0, PURGE_EVERY.toNanos(), TimeUnit.NANOSECONDS);
+        }
+    }
+
+    /**
+     * Starts to build a handler.
+     *
+     * @param catalog what can be run
+     * @param runs the folder in which each run gets its own; of this handler only
+     */
+    public static Builder builder(ToolCatalog catalog, Path runs) {
+        return new Builder(catalog, runs);
+    }
+
+    /** By what means the processes of tools are ended here; those in a sandbox always by a namespace. */
+    public Containment.Means processesEndedBy() {
+        return launcher.means();
+    }
+
+    /** Whether tools with {@link Isolation#SANDBOX} can be run here. */
+    public boolean hasSandbox() {
+        return launcher.hasSandbox();
+    }
+
+    /** How many runs are under way. */
+    public int running() {
+        return slots.running();
+    }
+
+    /** How many runs wait for their turn. */
+    public int waiting() {
+        return slots.waiting();
+    }
+
+    /**
+     * The command that runs something, with the timeout that the tool or toolchain declares; a caller may shorten it.
+     *
+     * @throws IllegalArgumentException if there is no such tool, or it does not take what it is given; the message says what it takes
+     */
+    public CommandRequest.Builder commandFor(ToolRequest request) {
+        return CommandRequest.to(new Target.Tool(request.name()), TYPE)
+                .payload(request.toPayload())
+                .timeout(check(request));
+    }
+
+    /** Checks a request and returns how long it may take. */
+    private Duration check(ToolRequest request) {
+        if (request.toolchain()) {
+            Toolchain chain = catalog.toolchain(request.name());
+            if (!request.args().isEmpty()
+                    || !request.env().isEmpty()
+                    || request.stdin() != null
+                    || !request.inputs().isEmpty()
+                    || !request.version().isEmpty()) {
+                throw new IllegalArgumentException("a toolchain takes params only");
+            }
+            Invocation.checkParameters(
+                    "toolchain " + chain.name(), chain.parameters(), request.params(), Set.of(), true);
+            return chain.timeout();
+        }
+        if (request.dryRun()) {
+            throw new IllegalArgumentException("dry_run is for toolchains");
+        }
+        Tool tool = catalog.find(request.name(), request.version());
+        String problem = launcher.whyNot(tool);
+        if (problem != null) {
+            throw new IllegalArgumentException(problem);
+        }
+        Invocation.of(tool, request);
+        return tool.timeout();
+    }
+
+    @Override
+    public CommandRequest admit(CommandRequest command) throws CommandRejectedException {
+        Duration longest;
+        try {
+            longest = check(parse(command));
+        } catch (IllegalArgumentException e) {
+            throw new CommandRejectedException(Code.UNKNOWN_COMMAND, String.valueOf(e.getMessage()));
+        }
+        if (slots.isFull()) {
+            throw new CommandRejectedException(
+                    Code.TARGET_BUSY, "as many runs of tools wait as may; try again when some have ended");
+        }
+        return command.timeout().compareTo(longest) <= 0
+                ? command
+                : command.toBuilder().timeout(longest).build();
+    }
+
+    private static ToolRequest parse(CommandRequest command) {
+        String name = ((Target.Tool) command.target()).name();
+        ToolRequest request = command.payload().length == 0
+                ? ToolRequest.tool(name)
+                : ToolRequest.ofJson(new String(command.payload(), StandardCharsets.UTF_8));
+        if (!request.name().equals(name)) {
+            throw new IllegalArgumentException(
+                    "the payload names '" + request.name() + "', and the target '" + name + "'; they must be the same");
+        }
+        return request;
+    }
+
+    @Override
+    public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {
+        begin(context, command, tag, receiver);
+    }
+
+    @Override
+    public void resume(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver) {
+        if (outlivesServer(command)) {
+            begin(context, command, tag, receiver);
+        } else {
+            receiver.completeYield(tag, null, new CommandException(Reason.LOST, LOST));
+        }
+    }
+
+    @Override
+    public boolean outlivesServer(RecordedCommand command) {
+        try {
+            return parse(command.request()).toolchain();
+        } catch (IllegalArgumentException e) {
+            // it will be said when it is taken up again
+            return false;
+        }
+    }
+
+    private void begin(CommandContext context, Command command, long tag, ResultReceiver receiver) {
+        if (!(command instanceof RecordedCommand recorded)) {
+            throw new IllegalArgumentException("tools are run for recorded commands only");
+        }
+        Run run;
+        try {
+            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
+        } catch (IllegalArgumentException e) {
+            receiver.completeYield(
+                    tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
+            return;
+        }
+        active.add(run);
+        context.onCancel(run);
+        slots.submit(run.claim);
+    }
+
+    /**
+     * Reads what a run has written, while it runs and afterwards, as long as its folder is kept.
+     *
+     * @param position 0, or what an earlier part gave as its next
+     * @param maxBytes about how much at once; at least one piece is read
+     * @throws NoSuchFileException if the run is not known here, has not begun, or is not kept any more
+     * @throws IllegalArgumentException if nothing begins at the position
+     */
+    public RunOutput output(RecordId id, long position, int maxBytes) throws IOException {
+        return OutputFile.read(RunFolder.of(runs, id.toString()).output(), position, Math.max(1, maxBytes));
+    }
+
+    /**
+     * Finds a file that a run has made, if its folder was kept.
+     *
+     * @param path from the folder of the run; in a toolchain after the name of the step and a {@code /}
+     * @throws NoSuchFileException if there is none
+     * @throws IllegalArgumentException if the path leads out of the folder
+     */
+    public Path file(RecordId id, boolean toolchain, String path) throws IOException {
+        RunFolder folder = RunFolder.of(runs, id.toString());
+        Path work = toolchain ? folder.work("") : folder.work(MAIN_STEP);
+        if (!Files.isDirectory(work)) {
+            throw new NoSuchFileException(path);
+        }
+        Path file = RunFolder.inside(work, path);
+        if (!Files.isRegularFile(file)) {
+            throw new NoSuchFileException(path);
+        }
+        return file;
+    }
+
+    /** Deletes the folders of runs that ended long ago, and the oldest of too many. */
+    private void purge() {
+        try {
+            if (!Files.isDirectory(runs)) {
+                return;
+            }
+            Set<String> busy = ConcurrentHashMap.newKeySet();
+            active.forEach(run -> busy.add(run.id));
+            List<Path> ended = new ArrayList<>();
+            try (DirectoryStream<Path> folders = Files.newDirectoryStream(runs)) {
+                for (Path folder : folders) {
+                    if (!busy.contains(String.valueOf(folder.getFileName()))) {
+                        ended.add(folder);
+                    }
+                }
+            }
+            ended.sort(Comparator.comparing(ToolHandler::lastChange));
+            Instant oldest = clock.instant().minus(keepFor);
+            for (int i = 0; i < ended.size(); i++) {
+                if (ended.size() - i > keepRuns || lastChange(ended.get(i)).isBefore(oldest)) {
+                    RunFolder.of(runs, String.valueOf(ended.get(i).getFileName()))
+                            .delete();
+                }
+            }
+        } catch (IOException | RuntimeException e) {
+            LOG.warn("the folders of old runs could not be deleted and are looked at again: {}", e.toString());
+        }
+    }
+
+    private static Instant lastChange(Path path) {
+        try {
+            return Files.getLastModifiedTime(path).toInstant();
+        } catch (IOException e) {
+            // gone meanwhile
+            return Instant.EPOCH;
+        }
+    }
+
+    /** Ends all runs with their processes, and returns when they have ended. What waits is left to whoever stops the manager. */
+    @Override
+    public void close() {
+        threads.shutdown();
+        active.forEach(run -> run.accept(CancelCause.SHUTDOWN));
+        try {
+            if (!threads.awaitTermination(STOP_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+                LOG.error("some tools could not be ended");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** One run. The lock guards the fields that are not final. */
+    private final class Run implements Runnable, Consumer<CancelCause>, ToolExecution.Reporter {
+        private final RecordedCommand command;
+        private final CommandContext context;
+        private final long tag;
+        private final ResultReceiver receiver;
+        private final ToolRequest request;
+        private final String id;
+        private final @Nullable Tool tool;
+        private final Slots.Claim claim;
+        private @Nullable Thread thread;
+        private @Nullable CancelCause cause;
+
+        Run(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver, ToolRequest request) {
+            this.context = context;
+            this.command = command;
+            this.tag = tag;
+            this.receiver = receiver;
+            this.request = request;
+            this.id = command.id().toString();
+            this.tool = request.toolchain() ? null : catalog.find(request.name(), request.version());
+            this.claim = tool == null
+                    ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
+                    : new Slots.Claim(tool.name(), tool.concurrency(), tool.locks(), tool.pool(), true, this::granted);
+        }
+
+        private void granted() {
+            try {
+                if (receiver.handOver(tag)) {
+                    receiver.started(tag);
+                    threads.execute(this);
+                    return;
+                }
+            } catch (RejectedExecutionException e) {
+                receiver.completeYield(
+                        tag, null, new CommandException(Reason.SHUTDOWN, "the server stopped before it was started"));
+            }
+            leave();
+        }
+
+        private void leave() {
+            active.remove(this);
+            slots.release(claim);
+        }
+
+        /** Ends the work. What waits is ended by the manager. */
+        @Override
+        public void accept(CancelCause why) {
+            synchronized (this) {
+                if (cause == null) {
+                    cause = why;
+                }
+                if (thread != null) {
+                    thread.interrupt();
+                    return;
+                }
+            }
+            if (slots.withdraw(claim)) {
+                active.remove(this);
+            }
+        }
+
+        @Override
+        @SuppressWarnings("IllegalCatch")
+        public void run() {
+            ToolExecution.Result result = null;
+            Throwable error = null;
+            boolean begins;
+            synchronized (this) {
+                thread = Thread.currentThread();
+                begins = cause == null;
+            }
+            try {
+                result = begins
+                        ? execute()
+                        : new ToolExecution.Result(
+                                Reason.CANCELLED_WHILE_RUNNING,
+                                "it was not started",
+                                -1,
+                                java.util.Map.of(),
+                                new byte[0],
+                                true);
+            } catch (Throwable e) {
+                error = e;
+            }
+            CancelCause why;
+            synchronized (this) {
+                thread = null;
+                why = cause;
+            }
+            // an interrupt that came too late must not meet the next run
+            boolean unused = Thread.interrupted();
+            leave();
+            complete(result, error, why);
+        }
+
+        /** Whatever a run that was stopped has failed with, it failed because it was stopped. */
+        private void complete(
+                ToolExecution.@Nullable Result result, @Nullable Throwable error, @Nullable CancelCause why) {
+            byte[] data = result == null ? null : ToolRequest.json(result.fields());
+            if (result != null && result.isSuccess()) {
+                receiver.completeYield(tag, data, null);
+            } else if (why == null) {
+                receiver.completeYield(
+                        tag, data, result == null ? error : new CommandException(result.reason(), result.message()));
+            } else if (why != CancelCause.SHUTDOWN || !outlivesServer(command)) {
+                // otherwise the next run of the server takes it up again
+                receiver.completeYield(
+                        tag,
+                        data,
+                        new CommandException(why.reason(), result == null ? "stopped: " + error : result.message()));
+            }
+        }
+
+        private ToolExecution.Result execute() throws IOException, CommandException {
+            Tool single = tool;
+            if (single == null && request.dryRun()) {
+                return new ToolExecution.Result(
+                        Reason.OK,
+                        "",
+                        0,
+                        ToolchainRun.plan(catalog.toolchain(request.name()), catalog),
+                        new byte[0],
+                        true);
+            }
+            RunFolder folder = folder();
+            try (OutputFile output = new OutputFile(folder.output())) {
+                return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
+            }
+        }
+
+        private RunFolder folder() throws IOException, CommandException {
+            try {
+                return RunFolder.create(runs, id);
+            } catch (FileAlreadyExistsException e) {
+                if (request.toolchain()) {
+                    return RunFolder.of(runs, id);
+                }
+                throw new CommandException(Reason.LOST, LOST);
+            }
+        }
+
+        private ToolExecution.Result runTool(Tool single, RunFolder folder, OutputFile output) throws IOException {
+            progress("tool " + single + ", isolation " + single.isolation().code());
+            ToolExecution.Result result = execution.run(new ToolExecution.Job(
+                    id,
+                    MAIN_STEP,
+                    Invocation.of(single, request),
+                    folder,
+                    output,
+                    context.traceParent(),
+                    slots.resource(claim),
+                    command.request().timeout(),
+                    single.retry(),
+                    this));
+            boolean keep =
+                    single.keep() == Tool.Keep.ALWAYS || (single.keep() == Tool.Keep.FAILED && !result.isSuccess());
+            if (!keep) {
+                deleteWork(folder);
+            }
+            result.fields().put("folder_kept", keep);
+            return result;
+        }
+
+        /** That this fails is no failure of the run. */
+        private void deleteWork(RunFolder folder) {
+            try {
+                folder.deleteWork();
+            } catch (IOException e) {
+                LOG.warn("what run {} worked on could not be deleted and stays for now: {}", id, e.toString());
+            }
+        }
+
+        private ToolExecution.Result runToolchain(RunFolder folder, OutputFile output)
+                throws IOException, CommandException {
+            Toolchain chain = catalog.toolchain(request.name());
+            ToolchainRun run = new ToolchainRun(
+                    chain,
+                    request.params(),
+                    catalog,
+                    slots,
+                    execution,
+                    nanoTicker,
+                    new ToolchainRun.Setting(
+                            id,
+                            folder,
+                            output,
+                            context.traceParent(),
+                            command.request().timeout(),
+                            this));
+            String problem = run.resume();
+            if (problem != null) {
+                throw new CommandException(Reason.LOST, problem);
+            }
+            ToolExecution.Result result = run.run();
+            if (result.reason() != Reason.CANCELLED_WHILE_RUNNING && !run.keepsWork(result.isSuccess())) {
+                deleteWork(folder);
+            }
+            return result;
+        }
+
+        @Override
+        public void progress(String message) {
+            receiver.progress(tag, -1, message);
+        }
+
+        @Override
+        public void output(String channel, byte[] data) {
+            receiver.output(tag, channel, data);
+        }
+    }
+
+    /**
+     * Builds a {@link ToolHandler}.
+     *
+     * <p>Defaults: 16 runs at a time, 1,000 waiting; the folders of the last 1,000 runs are kept, for 24 h, if there is a timer, and otherwise all; the system's clocks.
+     */
+    public static final class Builder {
+        private final ToolCatalog catalog;
+        private final Path runs;
+        private int maxRuns = 16;
+        private int maxWaiting = 1_000;
+        private int keepRuns = 1_000;
+        private Duration keepFor = Duration.ofHours(24);
+        private Clock clock = Clock.systemUTC();
+        private LongSupplier nanoTicker = System::nanoTime;
+        private @Nullable ScheduledExecutorService timer;
+
+        private Builder(ToolCatalog catalog, Path runs) {
+            this.catalog = catalog;
+            this.runs = runs;
+        }
+
+        /** Sets how many runs there may be at a time, from 1, and how many may wait, from 0. */
+        public Builder maxRuns(int running, int waiting) {
+            if (running < 1 || waiting < 0) {
+                throw new IllegalArgumentException(
+                        "there must be room for at least 1 run, and none to wait: " + running + ", " + waiting);
+            }
+            this.maxRuns = running;
+            this.maxWaiting = waiting;
+            return this;
+        }
+
+        /** Sets how many folders of runs that have ended are kept, and for how long. */
+        public Builder keep(int runs, Duration time) {
+            this.keepRuns = runs;
+            this.keepFor = time;
+            return this;
+        }
+
+        /** Sets the wall clock and the source of nanoseconds. */
+        public Builder clock(Clock clock, LongSupplier nanoTicker) {
+            this.clock = clock;
+            this.nanoTicker = nanoTicker;
+            return this;
+        }
+
+        /** Sets what deletes the folders of old runs; stays the caller's. */
+        public Builder timer(ScheduledExecutorService timer) {
+            this.timer = timer;
+            return this;
+        }
+
+        /** Makes the handler, for which it tries what this machine can do. */
+        public ToolHandler build() {
+            return build(Launcher.detect());
+        }
+
+        ToolHandler build(Launcher launcher) {
+            return new ToolHandler(this, launcher);
+        }
+    }
+}

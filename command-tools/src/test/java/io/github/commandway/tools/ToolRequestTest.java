@@ -1,0 +1,98 @@
+package io.github.commandway.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ToolRequestTest {
+    @Test
+    void theJsonOfTheBriefIsRead() {
+        ToolRequest request = ToolRequest.ofJson("""
+                {"cmd": "cmd", "version": "0.1", "args": ["arg1", "arg2"], "env": {"foo": "bar"}}
+                """);
+
+        assertThat(request.name()).isEqualTo("cmd");
+        assertThat(request.version()).isEqualTo("0.1");
+        assertThat(request.args()).isEqualTo(List.of("arg1", "arg2"));
+        assertThat(request.env()).isEqualTo(Map.of("foo", "bar"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "env:\n  -foo:bar",
+                "env:\n  - foo: bar",
+                "env:\n  - foo:bar",
+                "env:\n  - foo=bar",
+                "env: {foo: bar}",
+                "env:\n  foo: bar"
+            })
+    void theYamlOfTheBriefIsReadWithEveryFormOfEnv(String env) {
+        ToolRequest request = ToolRequest.ofYaml("cmd: cmd\nversion: 0.1\nargs: [arg1, 2]\n" + env + "\n");
+
+        assertThat(request.version()).isEqualTo("0.1");
+        assertThat(request.args()).isEqualTo(List.of("arg1", "2"));
+        assertThat(request.env()).isEqualTo(Map.of("foo", "bar"));
+    }
+
+    @Test
+    void thePayloadHoldsAllOfIt() {
+        ToolRequest request = ToolRequest.tool("t", "a", "\uD83D\uDE00")
+                .version("^1")
+                .param("p", "v")
+                .env("E", "x")
+                .input("in/a", new byte[] {0, -1})
+                .stdin(new byte[] {7});
+
+        ToolRequest read = ToolRequest.ofJson(new String(request.toPayload(), StandardCharsets.UTF_8));
+
+        assertThat(read).usingRecursiveComparison().isEqualTo(request);
+        assertThat(ToolRequest.ofJson(
+                        new String(ToolRequest.toolchain("c").asDryRun().toPayload(), StandardCharsets.UTF_8)))
+                .usingRecursiveComparison()
+                .isEqualTo(ToolRequest.toolchain("c").asDryRun());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{\"cmd\": } | 'not valid JSON: line 1, column 9'",
+                "{\"cmd\": \"a\", \"cmd\": \"b\"} | 'not valid JSON'",
+                "{\"cmd\": \"a\"} x | 'not valid JSON'",
+                "{\"cmd\": \"a\", \"arg\": []} | '''arg'' is not known; there are args, cmd,'",
+                "{\"cmd\": \"a\", \"args\": \"b\"} | '''args'' must be a list'",
+                "{\"cmd\": \"a\", \"args\": [[]]} | '''args'' must be a text'",
+                "{\"cmd\": \"a\", \"toolchain\": \"b\"} | 'there must be one of'",
+                "{\"cmd\": \"a\", \"inputs\": {\"f\": \"*\"}} | '''inputs'' must be base64'",
+                "{\"cmd\": \"a\", \"env\": [\"x\"]} | '''env'' must be a map'",
+                "{} | 'there must be one of'",
+                "[] | 'the request must be a map'"
+            })
+    void whatIsNoRequestIsRefused(String json, String problem) {
+        assertThatThrownBy(() -> ToolRequest.ofJson(json))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith(problem);
+    }
+
+    @Test
+    void aBombOfAliasesIsRefused() {
+        StringBuilder yaml = new StringBuilder("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for (int i = 1; i < 12; i++) {
+            yaml.append("a").append(i).append(": &a").append(i).append(" [");
+            yaml.append(("*a" + (i - 1) + ", ").repeat(9))
+                    .append("*a")
+                    .append(i - 1)
+                    .append("]\n");
+        }
+
+        assertThatThrownBy(() -> ToolRequest.ofYaml(yaml.toString())).isInstanceOf(IllegalArgumentException.class);
+    }
+}
