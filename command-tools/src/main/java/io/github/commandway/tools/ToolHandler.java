@@ -91,7 +91,8 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             return thread;
         });
         if (builder.timer != null) {
-            builder.timer.scheduleWithFixedDelay(this::purge, 0, PURGE_EVERY.toNanos(), TimeUnit.NANOSECONDS);
+            builder.timer.scheduleWithFixedDelay(
+                    this::purge, PURGE_EVERY.toNanos(), PURGE_EVERY.toNanos(), TimeUnit.NANOSECONDS);
         }
     }
 
@@ -199,7 +200,9 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
 
     @Override
     public void resume(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver) {
-        if (outlivesServer(command)) {
+        // without its folder nobody knows how far it was
+        if (outlivesServer(command)
+                && RunFolder.of(runs, command.id().toString()).exists()) {
             begin(context, command, tag, receiver);
         } else {
             receiver.completeYield(tag, null, new CommandException(Reason.LOST, LOST));

@@ -77,13 +77,7 @@ class RestartTest {
             server.destroyForcibly().waitFor();
         }
         await().untilAsserted(() -> assertThat(tools).noneMatch(ProcessTreeRunner::isRunning));
-        Files.createFile(Path.of(effects + ".restarted"));
-        try (DurableServer next = new DurableServer(folder)) {
-            assertThat(next.manager.recover().get(30, TimeUnit.SECONDS)).isEqualTo(1);
-            await().atMost(Duration.ofSeconds(30))
-                    .until(() -> find(next, id).status().isTerminal());
-            return find(next, id);
-        }
+        return endOnNextServer(id);
     }
 
     private static CommandRecord find(DurableServer server, RecordId id) throws Exception {
@@ -122,9 +116,25 @@ class RestartTest {
     @Test
     void aToolchainThatAServerLeftWhenItStoppedGoesOnWithTheNextOne() throws Exception {
         chain("job", ", repeatable: true");
-        RecordId id;
+        RecordId id = stopInTheMiddle();
+
+        assertThat(endOnNextServer(id).reason()).isEqualTo(Reason.OK);
+        assertThat(effects).hasContent("one\ntwo after wrote one\ntwo after wrote one\nthree after wrote one");
+    }
+
+    @Test
+    void aToolchainWhoseFolderIsGoneIsNotBegunAgain() throws Exception {
+        chain("job", ", repeatable: true");
+        RecordId id = stopInTheMiddle();
+        RunFolder.of(folder.resolve("runs"), id.toString()).delete();
+
+        assertThat(endOnNextServer(id).reason()).isEqualTo(Reason.LOST);
+        assertThat(effects).hasContent("one\ntwo after wrote one");
+    }
+
+    private RecordId stopInTheMiddle() throws Exception {
         try (DurableServer server = new DurableServer(folder)) {
-            id = server.manager
+            RecordId id = server.manager
                     .submit(server.handler
                             .commandFor(ToolRequest.toolchain("job"))
                             .build())
@@ -132,13 +142,17 @@ class RestartTest {
                     .id();
             await().ignoreExceptions()
                     .untilAsserted(() -> assertThat(Files.readAllLines(effects)).contains("two after wrote one"));
+            return id;
         }
+    }
+
+    private CommandRecord endOnNextServer(RecordId id) throws Exception {
         Files.createFile(Path.of(effects + ".restarted"));
         try (DurableServer next = new DurableServer(folder)) {
             assertThat(next.manager.recover().get(30, TimeUnit.SECONDS)).isEqualTo(1);
             await().atMost(Duration.ofSeconds(30))
                     .until(() -> find(next, id).status().isTerminal());
-            assertThat(find(next, id).reason()).isEqualTo(Reason.OK);
+            return find(next, id);
         }
     }
 }

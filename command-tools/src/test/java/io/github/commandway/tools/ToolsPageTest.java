@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -94,7 +95,7 @@ class ToolsPageTest {
         }
     }
 
-    private static TreeSet<String> names(JsonNode object) {
+    private static SortedSet<String> names(JsonNode object) {
         return new TreeSet<>(object.propertyNames());
     }
 }
