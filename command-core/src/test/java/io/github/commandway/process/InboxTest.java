@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
  * <p>{@code -Dcommandway.lincheck} is the number of random cases, for a longer run.
  */
 class InboxTest {
-    private static final int ITERATIONS = Integer.getInteger("commandway.lincheck", 8);
+    private static final int ITERATIONS = Integer.getInteger("commandway.lincheck", 5);
 
     @Test
     void nothingIsLostNorWokenTwiceInAnyOrderOfSteps() {
