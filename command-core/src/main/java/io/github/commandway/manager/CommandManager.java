@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
@@ -325,10 +326,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      * @param limit how many at most, from 1
      * @param concurrency how many commands of this queue may be handed over and open at a time, over all servers that share it; from 1
      * @param begun whether they count as begun from now on; otherwise {@link #started} says so later
+     * @param types only commands of these types; null for all
      * @return completes when the hand-over is recorded
      */
-    public CompletableFuture<QueueClaim> claim(String queue, int limit, int concurrency, boolean begun) {
-        return store.queues().claim(queue, limit, concurrency, begun).thenApply(claims -> {
+    public CompletableFuture<QueueClaim> claim(
+            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types) {
+        return store.queues().claim(queue, limit, concurrency, begun, types).thenApply(claims -> {
             List<QueueClaim.Claimed> claimed = new ArrayList<>(claims.records().size());
             for (CommandRecord record : claims.records()) {
                 claimed.add(claimed(record));
@@ -456,6 +459,29 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         if (command.deadlineNanos() - command.wheelNanos < 0) {
             deadlines.cancel(command);
             deadlines.schedule(command, command.deadlineNanos());
+        }
+    }
+
+    @Override
+    public CompletableFuture<Boolean> assign(long tag, String assignee) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            dropped.increment();
+            return CompletableFuture.completedFuture(false);
+        }
+        synchronized (command) {
+            if (command.status.isTerminal()
+                    || !command.owned
+                    || command.tag != tag
+                    || command.cancelCause() != null) {
+                return CompletableFuture.completedFuture(false);
+            }
+            command.assignedTo = assignee;
+        }
+        try {
+            return store.assign(command, assignee);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
         }
     }
 
