@@ -145,6 +145,15 @@ public final class AgentRuntime implements AutoCloseable {
     }
 
     /**
+     * Says from now on that the agent knows these command types, instead of those that were said before; the server hears of it at once if there is a session.
+     *
+     * @throws IllegalArgumentException if they have more than 64 KiB together with the labels
+     */
+    public void capabilities(Collection<String> capabilities) {
+        link.capabilities(List.copyOf(capabilities));
+    }
+
+    /**
      * Sends a message to the server that is not the outcome of a command.
      *
      * @param type what it is, such as {@code report.status}
@@ -569,6 +578,8 @@ public final class AgentRuntime implements AutoCloseable {
                     .version(version)
                     .labels(labels)
                     .capabilities(capabilities)
+                    // with workers of the host's own nobody knows
+                    .concurrency(workers == null ? concurrency : 0)
                     .maxInFlight(maxCommands, maxBytes)
                     .heartbeat(heartbeat)
                     .transport(transport)

@@ -9,6 +9,7 @@ import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.Target;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.queue.QueueOptions;
+import io.github.commandway.queue.Room;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.ServerAddress;
 import io.github.commandway.quic.identity.CertificateAuthority;
@@ -52,7 +53,7 @@ final class Server implements AutoCloseable {
         Registry registry = new Registry();
         registry.register(agents);
         queues = CommandQueues.builder(registry)
-                .queue(QueueOptions.serial(QUEUE), new Target.Agent("client-001"), () -> true)
+                .queue(QueueOptions.serial(QUEUE), new Target.Agent("client-001"), () -> Room.ANY)
                 .build();
         registry.register(queues);
         manager = CommandManager.ofDefaults(registry);
