@@ -46,7 +46,6 @@ public final class ToolSchedules implements AutoCloseable {
     private static final Duration LOOK_EVERY = Duration.ofSeconds(1);
     private static final Duration IN_TIME = Duration.ofMinutes(1);
     private static final Duration CLOCK_SET_BACK = Duration.ofHours(1);
-    private static final Duration REMOTE_TIMEOUT = Duration.ofMinutes(10);
     private static final int MAX_MADE_UP = 100;
     private static final String PRINCIPAL = "schedule:";
 
@@ -339,9 +338,7 @@ public final class ToolSchedules implements AutoCloseable {
             ToolRequest what = schedule.request();
             CommandRequest.Builder builder = schedule.on() == null
                     ? tools.commandFor(what)
-                    : CommandRequest.to(schedule.on(), ToolHandler.TYPE)
-                            .payload(what.toPayload())
-                            .timeout(REMOTE_TIMEOUT);
+                    : ToolHandler.commandElsewhere(what, schedule.on());
             if (schedule.timeout() != null) {
                 builder.timeout(schedule.timeout());
             }
