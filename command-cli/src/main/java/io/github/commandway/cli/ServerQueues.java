@@ -109,10 +109,11 @@ record ServerQueues(List<Queue> all) {
      *
      * @throws UsageException if nothing here executes commands for a target
      */
-    CommandQueues build(Registry registry, AgentServer agents) {
+    CommandQueues build(Registry registry, AgentServer agents, ServerTools tools) {
         CommandQueues.Builder builder = CommandQueues.builder(registry);
         for (Queue queue : all) {
-            if (registry.get(queue.target().commandId()) == null) {
+            if (registry.get(queue.target().commandId()) == null
+                    || (queue.target() instanceof Target.Tool tool && !tools.has(tool.name()))) {
                 throw new UsageException("queue '" + queue.options().name() + "' leads to " + queue.target()
                         + ", and nothing here executes commands for that; an agent is named agent:<id>");
             }
