@@ -466,7 +466,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     public CompletableFuture<Boolean> assign(long tag, String assignee) {
         LiveCommand command = promises.get(tag);
         if (command == null) {
-            dropped.increment();
+            tally.dropped.increment();
             return CompletableFuture.completedFuture(false);
         }
         synchronized (command) {

@@ -356,7 +356,8 @@ final class RemoteAgent {
         if (reason == Reason.OK) {
             command.receiver.completeYield(command.tag(), result, null);
         } else {
-            fail(command, reason, message);
+            byte[] kept = result.length == 0 ? null : result;
+            command.receiver.completeYield(command.tag(), kept, new CommandException(reason, message));
         }
         synchronized (this) {
             if (!acknowledgement.isGiven) {
