@@ -113,6 +113,7 @@ final class ServerProcess implements AutoCloseable {
         registry.register(queues);
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
+                .listener(new RunLog())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);

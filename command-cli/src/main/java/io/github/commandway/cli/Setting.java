@@ -354,6 +354,14 @@ enum Setting {
             "text, or json (one object a line)",
             Role.SERVER,
             Role.AGENT),
+    LOG_FILE(
+            "log.file",
+            "--log-file",
+            Kind.TEXT,
+            "",
+            "a file that has the log too; at 10 MB it is renamed and a new one begun, and the last 10 are kept",
+            Role.SERVER,
+            Role.AGENT),
 
     CLIENT_SERVER(
             "client.server",
