@@ -2,29 +2,39 @@ package io.github.commandway.cli;
 
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
+import io.github.commandway.manager.CommandManager;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
+import io.github.commandway.tools.ToolSchedules;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import org.jspecify.annotations.Nullable;
 
 /** The tools of a server: what there is, and what runs them. Close it before the manager. */
 final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
+    private static final String SCHEDULES = "schedules.json";
+    private static final Duration MADE_UP_WITHIN = Duration.ofHours(24);
 
     private final Path folder;
+    private final Path runs;
     private final ToolCatalog catalog;
     private final ToolHandler handler;
     private final ScheduledExecutorService timer;
+    private @Nullable ToolSchedules schedules;
 
-    private ServerTools(Path folder, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
+    private ServerTools(
+            Path folder, Path runs, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
         this.folder = folder;
+        this.runs = runs;
         this.catalog = catalog;
         this.handler = handler;
         this.timer = timer;
@@ -56,7 +66,7 @@ final class ServerTools implements AutoCloseable {
                 .keep(settings.number(Setting.TOOLS_KEEP_RUNS), settings.duration(Setting.TOOLS_KEEP_FOR))
                 .timer(timer)
                 .build();
-        return new ServerTools(folder, catalog, handler, timer);
+        return new ServerTools(folder, runs, catalog, handler, timer);
     }
 
     /** Where the catalogue is. */
@@ -68,6 +78,21 @@ final class ServerTools implements AutoCloseable {
 
     void register(Registry registry) {
         registry.register("tools", CommandIds.TOOL_EXECUTE, handler);
+    }
+
+    /**
+     * Begins to submit what schedules ask for. What was missed is made up for within a day, and not when records are gone that would show that it was not missed.
+     *
+     * @throws IOException if the file that says up to when they are settled cannot be read
+     */
+    void startSchedules(CommandManager manager, Settings settings) throws IOException {
+        Duration within = settings.given(Setting.RETENTION)
+                .map(Kind::duration)
+                .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
+                .orElse(MADE_UP_WITHIN);
+        schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
+                .madeUpWithin(within)
+                .start(timer);
     }
 
     ToolHandler handler() {
@@ -111,6 +136,9 @@ final class ServerTools implements AutoCloseable {
     /** Ends what runs, with all its processes, and returns when it has ended. */
     @Override
     public void close() {
+        if (schedules != null) {
+            schedules.close();
+        }
         timer.shutdownNow();
         handler.close();
     }
