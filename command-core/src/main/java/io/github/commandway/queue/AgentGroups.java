@@ -164,8 +164,7 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
         }
 
         boolean hasMoreRoomThan(@Nullable Member other) {
-            return other == null
-                    || (long) free * other.agent.concurrency() > (long) other.free * agent.concurrency();
+            return other == null || (long) free * other.agent.concurrency() > (long) other.free * agent.concurrency();
         }
     }
 

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 @FunctionalInterface
 public interface Eligibility {
     /** Those who say that they have the command's type, and those who say nothing of their types. */
-    Eligibility BY_TYPE = request -> agent ->
-            agent.capabilities().isEmpty() || agent.capabilities().contains(request.type())
+    Eligibility BY_TYPE = request ->
+            agent -> agent.capabilities().isEmpty() || agent.capabilities().contains(request.type())
                     ? null
                     : "it has no " + request.type();
 

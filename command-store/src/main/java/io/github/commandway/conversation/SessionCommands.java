@@ -41,7 +41,8 @@ import org.slf4j.LoggerFactory;
 
 /** The commands of sessions: enqueues them, and writes what comes of them, with the events and rounds of both. Safe for use by many threads. */
 final class SessionCommands {
-    private static final Logger LOG = LoggerFactory.getLogger(SessionCommands.class);
+    // one log for all that the service does
+    private static final Logger LOG = LoggerFactory.getLogger(ConversationService.class);
     private static final String SESSION_KEY = "session:";
     private static final String SESSION_ID = "session_id";
     private static final String COMMAND_ID = "command_id";

@@ -15,7 +15,8 @@ import org.slf4j.LoggerFactory;
 
 /** The events of sessions: writes them, hands them to the outbox, and tells who watches. Safe for use by many threads. */
 final class SessionLog {
-    private static final Logger LOG = LoggerFactory.getLogger(SessionLog.class);
+    // one log for all that the service does
+    private static final Logger LOG = LoggerFactory.getLogger(ConversationService.class);
 
     private final Database database;
     private final Outbox outbox;

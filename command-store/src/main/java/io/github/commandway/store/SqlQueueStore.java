@@ -55,7 +55,11 @@ final class SqlQueueStore implements QueueStore {
 
     /** What somebody would take out of a queue. */
     private record Wish(
-            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types) {}
+            String queue,
+            int limit,
+            int concurrency,
+            boolean begun,
+            @Nullable Set<String> types) {}
 
     /** All claims of a transaction, in the order of the names: two servers that take from the same queues then never wait for each other in a circle. */
     private final class Claiming implements Database.Group<Wish, Claims> {

@@ -175,12 +175,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             if (on == null) {
                 return commandHere(request);
             }
-            if (!Names.isName(request.name())) {
-                throw new IllegalArgumentException("'" + request.name() + "' is no name of a tool");
-            }
-            return CommandRequest.to(on, request.commandType())
-                    .payload(request.toPayload())
-                    .timeout(ELSEWHERE);
+            return commandElsewhere(request, on);
         } catch (ToolRequestException e) {
             throw e;
         } catch (IllegalArgumentException e) {
@@ -206,6 +201,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         } catch (IllegalArgumentException e) {
             throw new ToolRequestException(ToolRequestException.Kind.INVALID, String.valueOf(e.getMessage()));
         }
+    }
+
+    /** The command that runs something elsewhere, where it is checked. */
+    static CommandRequest.Builder commandElsewhere(ToolRequest request, Target on) {
+        if (!Names.isName(request.name())) {
+            throw new IllegalArgumentException("'" + request.name() + "' is no name of a tool");
+        }
+        return CommandRequest.to(on, request.commandType())
+                .payload(request.toPayload())
+                .timeout(ELSEWHERE);
     }
 
     private CommandRequest.Builder commandHere(ToolRequest request) {

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  * Something that the caller of a tool or toolchain may or must say.
  *
  * @param name by which it is given
- * @param type {@code string}, {@code integer}, {@code number}, {@code boolean}, {@code choice} or {@code path}
+ * @param type what its values are, such as {@code string} or {@code path}
  * @param description for people; may be empty
  * @param required whether it must be given
  * @param defaultValue what it is if it is not given, or null
