@@ -4,9 +4,11 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.CommandMetrics;
 import io.github.commandway.http.HttpFacade;
 import io.github.commandway.manager.CommandManager;
+import io.github.commandway.queue.AgentGroups;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.identity.JoinTokens;
+import io.github.commandway.tools.ToolEligibility;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -32,6 +34,7 @@ final class ServerProcess implements AutoCloseable {
     private final AgentServer agents;
     private final CommandManager manager;
     private final CommandQueues queues;
+    private final AgentGroups groups;
     private final ServerQueues serverQueues;
     private final ServerTools tools;
     private final ServerStore store;
@@ -45,6 +48,7 @@ final class ServerProcess implements AutoCloseable {
             AgentServer agents,
             CommandManager manager,
             CommandQueues queues,
+            AgentGroups groups,
             ServerQueues serverQueues,
             ServerTools tools,
             ServerStore store,
@@ -55,6 +59,7 @@ final class ServerProcess implements AutoCloseable {
         this.agents = agents;
         this.manager = manager;
         this.queues = queues;
+        this.groups = groups;
         this.serverQueues = serverQueues;
         this.tools = tools;
         this.store = store;
@@ -100,13 +105,18 @@ final class ServerProcess implements AutoCloseable {
             throw e;
         }
         tools.register(registry);
+        AgentGroups groups = AgentGroups.builder(agents, registry)
+                .eligibility(new ToolEligibility())
+                .build();
+        registry.register(groups);
         CommandQueues queues;
         ServerStore store;
         try {
-            queues = serverQueues.build(registry, agents, tools);
+            queues = serverQueues.build(registry, agents, groups, tools);
             store = ServerStore.open(settings, data, metrics);
         } catch (UsageException e) {
             tools.close();
+            groups.close();
             agents.close();
             throw e;
         }
@@ -114,6 +124,7 @@ final class ServerProcess implements AutoCloseable {
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
                 .listener(new RunLog())
+                .listener(tools.copies())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);
@@ -133,6 +144,7 @@ final class ServerProcess implements AutoCloseable {
             http = facade.build();
         } catch (IllegalArgumentException e) {
             queues.close();
+            groups.close();
             agents.close();
             tools.close();
             manager.close();
@@ -150,6 +162,7 @@ final class ServerProcess implements AutoCloseable {
                 agents,
                 manager,
                 queues,
+                groups,
                 serverQueues,
                 tools,
                 store,
@@ -282,6 +295,7 @@ final class ServerProcess implements AutoCloseable {
         } finally {
             http.close();
             agents.close();
+            groups.close();
             queues.close();
             tools.close();
             manager.close();

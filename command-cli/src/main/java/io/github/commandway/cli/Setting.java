@@ -242,7 +242,8 @@ enum Setting {
             Kind.DURATION,
             "2s",
             "how often changes of the catalogue are looked for",
-            Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
     TOOLS_MAX_RUNS(
             "tools.max-runs",
             "--tools-max-runs",
@@ -256,15 +257,24 @@ enum Setting {
             Kind.COUNT,
             "1000",
             "how many runs may wait; more are refused",
-            Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
     TOOLS_KEEP_RUNS(
             "tools.keep-runs",
             "--tools-keep-runs",
             Kind.COUNT,
             "1000",
             "how many folders of runs that have ended are kept",
-            Role.SERVER),
-    TOOLS_KEEP_FOR("tools.keep-for", "--tools-keep-for", Kind.DURATION, "24h", "how long they are kept", Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_KEEP_FOR(
+            "tools.keep-for",
+            "--tools-keep-for",
+            Kind.DURATION,
+            "24h",
+            "how long they are kept",
+            Role.SERVER,
+            Role.AGENT),
 
     AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
     AGENT_SERVERS(
@@ -288,6 +298,13 @@ enum Setting {
             Kind.COUNT,
             "10",
             "how many commands are executed at a time",
+            Role.AGENT),
+    AGENT_TOOLS(
+            "agent.tools",
+            "--agent-tools",
+            Kind.TEXT,
+            "",
+            "the catalogue of tools and toolchains that this agent runs; without one it runs none",
             Role.AGENT),
     AGENT_TRANSPORT(
             "agent.transport",

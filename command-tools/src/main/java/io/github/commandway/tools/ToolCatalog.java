@@ -309,7 +309,7 @@ public final class ToolCatalog {
         if (versions == null) {
             throw new IllegalArgumentException("there is no tool '" + name + "'");
         }
-        return Versions.find(versions.values(), version);
+        return Versions.find(versions.values(), name, version);
     }
 
     /**

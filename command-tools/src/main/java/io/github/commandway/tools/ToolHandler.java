@@ -7,6 +7,7 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.exec.Containment;
+import io.github.commandway.manager.CommandListener;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRejectedException.Code;
@@ -30,6 +31,8 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -40,6 +43,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -66,6 +70,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     private final ToolCatalog catalog;
     private final Path runs;
     private final KeptRuns kept;
+    private final Clock clock;
     private final LongSupplier nanoTicker;
     private final Launcher launcher;
     private final ToolExecution execution;
@@ -73,9 +78,13 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     private final ExecutorService threads;
     private final Set<Run> active = ConcurrentHashMap.newKeySet();
 
+    /** Those that run elsewhere and write here. */
+    private final Set<String> copies = ConcurrentHashMap.newKeySet();
+
     private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
+        clock = builder.clock;
         kept = new KeptRuns(runs, builder.keepRuns, builder.keepFor, builder.clock);
         nanoTicker = builder.nanoTicker;
         this.launcher = launcher;
@@ -90,7 +99,8 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    () -> kept.purge(active.stream().map(run -> run.id).collect(Collectors.toSet())),
+                    () -> kept.purge(Stream.concat(copies.stream(), active.stream().map(run -> run.id))
+                            .collect(Collectors.toSet())),
                     PURGE_EVERY.toNanos(),
                     PURGE_EVERY.toNanos(),
                     TimeUnit.NANOSECONDS);
@@ -274,13 +284,17 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     }
 
     private static ToolRequest parse(CommandRequest command) {
-        String name = ((Target.Tool) command.target()).name();
+        boolean isHere = command.target() instanceof Target.Tool;
+        String name = command.target() instanceof Target.Tool target
+                ? target.name()
+                : command.type().substring(command.type().indexOf(':') + 1);
         ToolRequest request = command.payload().length == 0
                 ? ToolRequest.tool(name)
                 : ToolRequest.ofJson(new String(command.payload(), StandardCharsets.UTF_8));
-        if (!request.name().equals(name)) {
-            throw new IllegalArgumentException(
-                    "the payload names '" + request.name() + "', and the target '" + name + "'; they must be the same");
+        if (!request.name().equals(name) || !(isHere || request.commandType().equals(command.type()))) {
+            throw new IllegalArgumentException("the payload names '" + request.name() + "', and the "
+                    + (isHere ? "target" : "type") + " '" + (isHere ? name : command.type())
+                    + "'; they must be the same");
         }
         return request;
     }
@@ -304,7 +318,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     @Override
     public boolean outlivesServer(RecordedCommand command) {
         try {
-            return parse(command.request()).toolchain();
+            // what an agent was given is the agent's to look after
+            return command.request().target() instanceof Target.Tool
+                    && parse(command.request()).toolchain();
         } catch (IllegalArgumentException e) {
             // it will be said when it is taken up again
             return false;
@@ -318,14 +334,51 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         Run run;
         try {
             run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
+            requireRoom(recorded.request());
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
+            return;
+        } catch (CommandException e) {
+            receiver.completeYield(tag, null, e);
             return;
         }
         active.add(run);
         context.onCancel(run);
         slots.submit(run.claim);
+    }
+
+    /** On an agent nobody was asked before. */
+    private void requireRoom(CommandRequest command) throws CommandException {
+        if (!(command.target() instanceof Target.Tool) && slots.isFull()) {
+            throw new CommandException(Reason.REJECTED_BY_AGENT, "as many runs of tools wait as may");
+        }
+    }
+
+    /**
+     * Keeps what runs on agents write here, too, in the form and for the time of runs that are here; to be added to the manager's listeners. At most {@code maxBytes} of each run.
+     */
+    public CommandListener copies(long maxBytes) {
+        return new Copies(copies, runs, maxBytes, this::encoding);
+    }
+
+    /**
+     * What can be run here, as command types: {@code tool:<name>} of each tool, with {@code @<version>} and {@code @<commit>} behind it for each of its versions, and
+     * {@code toolchain:<name>}. An agent says so of itself, and {@link ToolEligibility} reads it.
+     */
+    public SortedSet<String> capabilities() {
+        SortedSet<String> types = new TreeSet<>();
+        for (Tool tool : catalog.tools()) {
+            if (launcher.whyNot(tool) == null) {
+                types.add(TOOL_TYPE + tool.name());
+                types.add(TOOL_TYPE + tool.name() + "@" + tool.version());
+                if (tool.commit() != null) {
+                    types.add(TOOL_TYPE + tool.name() + "@" + tool.commit());
+                }
+            }
+        }
+        catalog.toolchains().forEach(chain -> types.add(TOOLCHAIN_TYPE + chain.name()));
+        return types;
     }
 
     @Override
@@ -379,6 +432,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         private final ToolRequest request;
         private final String id;
         private final @Nullable Tool tool;
+        private final Duration timeout;
         private final Slots.Claim claim;
         private @Nullable Thread thread;
         private @Nullable CancelCause cause;
@@ -390,6 +444,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             this.receiver = receiver;
             this.request = request;
             this.id = command.id().toString();
+            Duration longest = check(request);
+            Duration asked = command.request().timeout();
+            this.timeout = asked.compareTo(longest) < 0 ? asked : longest;
             this.tool = request.toolchain() ? null : catalog.find(request.name(), request.version());
             this.claim = tool == null
                     ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
@@ -496,7 +553,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         true);
             }
             RunFolder folder = folder();
-            try (OutputFile output = new OutputFile(folder.output())) {
+            try (OutputFile output = new OutputFile(folder.output(), clock)) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
             }
         }
@@ -505,8 +562,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             try {
                 return RunFolder.create(runs, id);
             } catch (FileAlreadyExistsException e) {
-                if (request.toolchain()) {
-                    return RunFolder.of(runs, id);
+                RunFolder before = RunFolder.of(runs, id);
+                if (before.beginAttempt(command.attempt()) || request.toolchain()) {
+                    return before;
                 }
                 throw new CommandException(Reason.LOST, LOST);
             }
@@ -522,7 +580,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     output,
                     context.traceParent(),
                     slots.resource(claim),
-                    command.request().timeout(),
+                    timeout,
                     single.retry(),
                     this));
             boolean keep =
@@ -558,7 +616,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                             folder,
                             output,
                             context.traceParent(),
-                            command.request().timeout(),
+                            timeout,
                             this));
             String problem = run.resume();
             if (problem != null) {
