@@ -119,6 +119,13 @@ enum Setting {
             "",
             "what callbacks are signed with: Base64 of at least 24 bytes",
             Role.SERVER),
+    NOTIFY_FILE(
+            "notify.file",
+            "--notify-file",
+            Kind.PATH,
+            "",
+            "the file that says who is told of the ends of runs; by default notify.yaml in the data folder, if it is there; needs a database",
+            Role.SERVER),
     CONVERSATION_TARGET(
             "conversations.target",
             "--conversation-target",
