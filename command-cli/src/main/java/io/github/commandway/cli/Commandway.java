@@ -3,7 +3,9 @@ package io.github.commandway.cli;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
@@ -11,6 +13,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -20,7 +23,11 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "commandway",
         description = "Hand over a command, always know what became of it.",
         versionProvider = Commandway.Version.class,
-        mixinStandardHelpOptions = true,
+        footer = {
+            "%nShort forms",
+            "  commandway -p <port>  Runs a server, as commandway serve -p <port> does.",
+            "  commandway -u         Fetches a newer version, as commandway upgrade does."
+        },
         usageHelpAutoWidth = true)
 public final class Commandway implements Runnable {
     @Spec
@@ -46,7 +53,19 @@ public final class Commandway implements Runnable {
 
     /** Runs one command line and returns its exit code. */
     static int run(Surroundings surroundings, String... args) {
-        return commandLine(surroundings).execute(args);
+        return commandLine(surroundings).execute(written(args));
+    }
+
+    /** A command line that begins with a flag for a command, as it is written out. */
+    private static String[] written(String... args) {
+        String first = args.length == 0 ? "" : args[0];
+        List<String> all = new ArrayList<>(List.of(args));
+        if (first.startsWith("-p") || first.equals("--port") || first.startsWith("--port=")) {
+            all.add(0, "serve");
+        } else if (first.equals("-u") || first.equals("--upgrade")) {
+            all.set(0, "upgrade");
+        }
+        return all.toArray(String[]::new);
     }
 
     static CommandLine commandLine(Surroundings surroundings) {
@@ -71,6 +90,16 @@ public final class Commandway implements Runnable {
                 .setParameterExceptionHandler((exception, args) -> refuse(surroundings.err(), exception))
                 .setExecutionExceptionHandler(
                         (exception, commandLine, result) -> fail(surroundings.err(), exception, commandLine));
+        commandway
+                .getCommandSpec()
+                .addOption(OptionSpec.builder("-h", "--help")
+                        .usageHelp(true)
+                        .description("Show this help message and exit.")
+                        .build())
+                .addOption(OptionSpec.builder("-v", "-V", "--version")
+                        .versionHelp(true)
+                        .description("Print version information and exit.")
+                        .build());
         describe(commandway);
         return commandway;
     }

@@ -46,7 +46,7 @@ final class DemoCommand extends SettingsCommand {
         surroundings().lifetime().closeBeforeTheEnd();
         Logs.configure(settings, QUIET);
         Path data = surroundings().folder().resolve(settings.data());
-        try (ServerProcess server = ServerProcess.start(settings, data)) {
+        try (ServerProcess server = ServerProcess.start(settings, surroundings().folder())) {
             say("Commandway " + Commandway.Version.number() + " demo");
             say("");
             say("  server   HTTP " + server.running().http() + ", agents "

@@ -33,6 +33,7 @@ final class ServerProcess implements AutoCloseable {
     private final CommandManager manager;
     private final CommandQueues queues;
     private final ServerQueues serverQueues;
+    private final ServerTools tools;
     private final ServerStore store;
     private final HttpFacade http;
     private final ScheduledExecutorService hourly;
@@ -45,6 +46,7 @@ final class ServerProcess implements AutoCloseable {
             CommandManager manager,
             CommandQueues queues,
             ServerQueues serverQueues,
+            ServerTools tools,
             ServerStore store,
             HttpFacade http,
             ScheduledExecutorService hourly) {
@@ -54,6 +56,7 @@ final class ServerProcess implements AutoCloseable {
         this.manager = manager;
         this.queues = queues;
         this.serverQueues = serverQueues;
+        this.tools = tools;
         this.store = store;
         this.http = http;
         this.hourly = hourly;
@@ -62,11 +65,12 @@ final class ServerProcess implements AutoCloseable {
     /**
      * Starts a server.
      *
-     * @param data the data folder; made if it is not there
+     * @param folder in which the program was started; the data folder is made if it is not there
      * @throws UsageException if an address cannot be used
      * @throws IOException if the data folder cannot be used
      */
-    static ServerProcess start(Settings settings, Path data) throws IOException {
+    static ServerProcess start(Settings settings, Path folder) throws IOException {
+        Path data = folder.resolve(settings.data());
         InetSocketAddress quicAddress = address(settings, Setting.QUIC_HOST, Setting.QUIC_PORT);
         InetSocketAddress httpAddress = address(settings, Setting.HTTP_HOST, Setting.HTTP_PORT);
         if (!httpAddress.getAddress().isLoopbackAddress()
@@ -89,12 +93,21 @@ final class ServerProcess implements AutoCloseable {
         Registry registry = new Registry();
         registry.register(agents);
         CommandMetrics metrics = new CommandMetrics();
+        ServerTools tools;
+        try {
+            tools = ServerTools.open(settings, folder);
+        } catch (UsageException | IOException e) {
+            agents.close();
+            throw e;
+        }
+        tools.register(registry);
         CommandQueues queues;
         ServerStore store;
         try {
-            queues = serverQueues.build(registry, agents);
+            queues = serverQueues.build(registry, agents, tools);
             store = ServerStore.open(settings, data, metrics);
         } catch (UsageException e) {
+            tools.close();
             agents.close();
             throw e;
         }
@@ -121,6 +134,7 @@ final class ServerProcess implements AutoCloseable {
         } catch (IllegalArgumentException e) {
             queues.close();
             agents.close();
+            tools.close();
             manager.close();
             store.close();
             throw new UsageException(String.valueOf(e.getMessage()), e);
@@ -137,6 +151,7 @@ final class ServerProcess implements AutoCloseable {
                 manager,
                 queues,
                 serverQueues,
+                tools,
                 store,
                 http,
                 hourly);
@@ -218,6 +233,11 @@ final class ServerProcess implements AutoCloseable {
         return serverQueues;
     }
 
+    /** The tools that it runs. */
+    ServerTools tools() {
+        return tools;
+    }
+
     /** Who is connected. */
     AgentServer agents() {
         return agents;
@@ -248,6 +268,8 @@ final class ServerProcess implements AutoCloseable {
                             "{} commands had not ended within {} and are given up",
                             manager.stats().open(),
                             grace);
+                    // first, so that what a tool did until then is in its record
+                    tools.close();
                     manager.shutdownNow();
                 }
                 http.shutdown(HTTP_GRACE);
@@ -261,6 +283,7 @@ final class ServerProcess implements AutoCloseable {
             http.close();
             agents.close();
             queues.close();
+            tools.close();
             manager.close();
             store.close();
         }

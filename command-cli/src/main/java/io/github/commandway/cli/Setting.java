@@ -235,6 +235,44 @@ enum Setting {
             "how many bytes of payload may wait for and run on one agent; more are refused",
             Role.SERVER),
 
+    TOOLS_FOLDER(
+            "tools.folder",
+            "--tools-folder",
+            Kind.TEXT,
+            "",
+            "the catalogue of tools and toolchains; by default the folder tools in the data folder",
+            Role.SERVER,
+            Role.TOOLS),
+    TOOLS_RELOAD_EVERY(
+            "tools.reload-every",
+            "--tools-reload-every",
+            Kind.DURATION,
+            "2s",
+            "how often changes of the catalogue are looked for",
+            Role.SERVER),
+    TOOLS_MAX_RUNS(
+            "tools.max-runs",
+            "--tools-max-runs",
+            Kind.COUNT,
+            "16",
+            "how many runs of tools and toolchains there may be at a time",
+            Role.SERVER),
+    TOOLS_MAX_WAITING(
+            "tools.max-waiting",
+            "--tools-max-waiting",
+            Kind.COUNT,
+            "1000",
+            "how many runs may wait; more are refused",
+            Role.SERVER),
+    TOOLS_KEEP_RUNS(
+            "tools.keep-runs",
+            "--tools-keep-runs",
+            Kind.COUNT,
+            "1000",
+            "how many folders of runs that have ended are kept",
+            Role.SERVER),
+    TOOLS_KEEP_FOR("tools.keep-for", "--tools-keep-for", Kind.DURATION, "24h", "how long they are kept", Role.SERVER),
+
     AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
     AGENT_SERVERS(
             "agent.servers",
@@ -332,7 +370,9 @@ enum Setting {
         AGENT,
         CLIENT,
         /** Somebody who works on the data folder only. */
-        OPERATOR
+        OPERATOR,
+        /** Somebody who works on the folder of tools. */
+        TOOLS
     }
 
     private final String key;
@@ -360,6 +400,11 @@ enum Setting {
 
     String flag() {
         return flag;
+    }
+
+    /** All names of the flag. */
+    String[] flags() {
+        return this == HTTP_PORT ? new String[] {"-p", "--port", flag} : new String[] {flag};
     }
 
     Kind kind() {

@@ -73,6 +73,7 @@ final class CommandJson {
         putIfPresent(
                 json, "reason", record.reason() == null ? null : record.reason().code());
         json.put("created_at", record.createdAt().toString());
+        putIfPresent(json, "assigned_to", record.assignedTo());
         putIfPresent(json, "sent_at", record.sentAt());
         putIfPresent(json, "started_at", record.startedAt());
         putIfPresent(json, "completed_at", record.endedAt());

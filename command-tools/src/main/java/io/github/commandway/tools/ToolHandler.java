@@ -7,6 +7,7 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.exec.Containment;
+import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRejectedException.Code;
 import io.github.commandway.manager.CommandRequest;
@@ -14,18 +15,19 @@ import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.Target;
+import io.github.commandway.tool.api.RunFile;
+import io.github.commandway.tool.api.RunOutput;
+import io.github.commandway.tool.api.ToolInfo;
+import io.github.commandway.tool.api.ToolRequestException;
+import io.github.commandway.tool.api.ToolService;
+import io.github.commandway.tool.api.ToolchainInfo;
 import java.io.IOException;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -37,6 +39,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,21 +54,18 @@ import org.slf4j.LoggerFactory;
  * <p>The folder of a run is also the mark that it has begun: what had begun when the server was stopped is not run again, except for toolchains, which go on behind the last step that
  * had finished.
  */
-public final class ToolHandler implements QueueingHandler, AutoCloseable {
+public final class ToolHandler implements QueueingHandler, ToolService, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ToolHandler.class);
 
-    /** The type of commands that run a tool or toolchain. */
-    public static final String TYPE = "run";
+    /** How long a run may take whose tool is not known here, unless its caller says less. */
+    private static final Duration ELSEWHERE = Duration.ofHours(1);
 
-    private static final String MAIN_STEP = "main";
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
     private final ToolCatalog catalog;
     private final Path runs;
-    private final int keepRuns;
-    private final Duration keepFor;
-    private final Clock clock;
+    private final KeptRuns kept;
     private final LongSupplier nanoTicker;
     private final Launcher launcher;
     private final ToolExecution execution;
@@ -76,9 +76,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
     private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
-        keepRuns = builder.keepRuns;
-        keepFor = builder.keepFor;
-        clock = builder.clock;
+        kept = new KeptRuns(runs, builder.keepRuns, builder.keepFor, builder.clock);
         nanoTicker = builder.nanoTicker;
         this.launcher = launcher;
         execution = new ToolExecution(launcher, nanoTicker);
@@ -92,7 +90,10 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    this::purge, PURGE_EVERY.toNanos(), PURGE_EVERY.toNanos(), TimeUnit.NANOSECONDS);
+                    () -> kept.purge(active.stream().map(run -> run.id).collect(Collectors.toSet())),
+                    PURGE_EVERY.toNanos(),
+                    PURGE_EVERY.toNanos(),
+                    TimeUnit.NANOSECONDS);
         }
     }
 
@@ -106,24 +107,115 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         return new Builder(catalog, runs);
     }
 
-    /** By what means the processes of tools are ended here; those in a sandbox always by a namespace. */
+    @Override
     public Containment.Means processesEndedBy() {
         return launcher.means();
     }
 
-    /** Whether tools with {@link Isolation#SANDBOX} can be run here. */
+    @Override
     public boolean hasSandbox() {
         return launcher.hasSandbox();
     }
 
-    /** How many runs are under way. */
+    @Override
     public int running() {
         return slots.running();
     }
 
-    /** How many runs wait for their turn. */
+    @Override
     public int waiting() {
         return slots.waiting();
+    }
+
+    @Override
+    public List<ToolInfo> listTools() {
+        return catalog.tools().stream().map(this::info).toList();
+    }
+
+    private ToolInfo info(Tool tool) {
+        return new ToolInfo(
+                tool.name(),
+                tool.version(),
+                tool.commit(),
+                tool.description(),
+                tool.parameters().stream().map(Parameter::info).toList(),
+                tool.arguments() == null ? 0 : tool.arguments().max(),
+                tool.methods(),
+                tool.isolation().code(),
+                catalog.find(tool.name(), "").equals(tool));
+    }
+
+    @Override
+    public List<ToolchainInfo> listToolchains() {
+        return catalog.toolchains().stream().map(Toolchain::info).toList();
+    }
+
+    @Override
+    public List<String> listProblems() {
+        return catalog.problems().stream().map(CatalogProblem::toString).toList();
+    }
+
+    @Override
+    public CommandRequest.Builder commandFor(
+            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on) {
+        try {
+            ToolRequest request = format == BodyFormat.JSON
+                    ? ToolRequest.ofJson(body, toolchain)
+                    : ToolRequest.ofYaml(body, toolchain);
+            if (on == null) {
+                return commandHere(request);
+            }
+            return commandElsewhere(request, on);
+        } catch (ToolRequestException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new ToolRequestException(ToolRequestException.Kind.INVALID, String.valueOf(e.getMessage()));
+        }
+    }
+
+    @Override
+    public CommandRequest.Builder commandForGet(String tool, List<String> args, String version) {
+        ToolRequest request =
+                ToolRequest.tool(tool, args.toArray(String[]::new)).version(version);
+        try {
+            requireKnown(request);
+            if (!catalog.find(tool, version).methods().contains("GET")) {
+                throw new ToolRequestException(
+                        ToolRequestException.Kind.METHOD,
+                        "tool '" + tool + "' is not run by GET; send POST /cmd with a body such as {cmd: " + tool
+                                + "}");
+            }
+            return commandFor(request);
+        } catch (ToolRequestException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new ToolRequestException(ToolRequestException.Kind.INVALID, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** The command that runs something elsewhere, where it is checked. */
+    static CommandRequest.Builder commandElsewhere(ToolRequest request, Target on) {
+        if (!Names.isName(request.name())) {
+            throw new IllegalArgumentException("'" + request.name() + "' is no name of a tool");
+        }
+        return CommandRequest.to(on, request.commandType())
+                .payload(request.toPayload())
+                .timeout(ELSEWHERE);
+    }
+
+    private CommandRequest.Builder commandHere(ToolRequest request) {
+        requireKnown(request);
+        return commandFor(request);
+    }
+
+    private void requireKnown(ToolRequest request) {
+        boolean known = request.toolchain()
+                ? catalog.toolchains().stream().anyMatch(chain -> chain.name().equals(request.name()))
+                : catalog.tools().stream().anyMatch(tool -> tool.name().equals(request.name()));
+        if (!known) {
+            throw new ToolRequestException(
+                    ToolRequestException.Kind.UNKNOWN, "there is no " + request + "; GET /tools lists what there is");
+        }
     }
 
     /**
@@ -132,7 +224,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
      * @throws IllegalArgumentException if there is no such tool, or it does not take what it is given; the message says what it takes
      */
     public CommandRequest.Builder commandFor(ToolRequest request) {
-        return CommandRequest.to(new Target.Tool(request.name()), TYPE)
+        return CommandRequest.to(new Target.Tool(request.name()), request.commandType())
                 .payload(request.toPayload())
                 .timeout(check(request));
     }
@@ -236,74 +328,32 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         slots.submit(run.claim);
     }
 
-    /**
-     * Reads what a run has written, while it runs and afterwards, as long as its folder is kept.
-     *
-     * @param position 0, or what an earlier part gave as its next
-     * @param maxBytes about how much at once; at least one piece is read
-     * @throws NoSuchFileException if the run is not known here, has not begun, or is not kept any more
-     * @throws IllegalArgumentException if nothing begins at the position
-     */
+    @Override
     public RunOutput output(RecordId id, long position, int maxBytes) throws IOException {
-        return OutputFile.read(RunFolder.of(runs, id.toString()).output(), position, Math.max(1, maxBytes));
+        return kept.output(id, position, maxBytes);
     }
 
-    /**
-     * Finds a file that a run has made, if its folder was kept.
-     *
-     * @param path from the folder of the run; in a toolchain after the name of the step and a {@code /}
-     * @throws NoSuchFileException if there is none
-     * @throws IllegalArgumentException if the path leads out of the folder
-     */
+    @Override
+    public Charset encoding(CommandRecord run) {
+        try {
+            ToolRequest request = ToolRequest.ofJson(new String(run.request().payload(), StandardCharsets.UTF_8));
+            return request.toolchain()
+                    ? StandardCharsets.UTF_8
+                    : catalog.find(request.name(), request.version()).encoding();
+        } catch (IllegalArgumentException e) {
+            // a tool of another server
+            return StandardCharsets.UTF_8;
+        }
+    }
+
+    @Override
+    public List<RunFile> files(RecordId id, boolean toolchain) throws IOException {
+        return kept.files(id, toolchain);
+    }
+
+    @Override
     public Path file(RecordId id, boolean toolchain, String path) throws IOException {
-        RunFolder folder = RunFolder.of(runs, id.toString());
-        Path work = toolchain ? folder.work("") : folder.work(MAIN_STEP);
-        if (!Files.isDirectory(work)) {
-            throw new NoSuchFileException(path);
-        }
-        Path file = RunFolder.inside(work, path);
-        if (!Files.isRegularFile(file)) {
-            throw new NoSuchFileException(path);
-        }
-        return file;
-    }
-
-    /** Deletes the folders of runs that ended long ago, and the oldest of too many. */
-    private void purge() {
-        try {
-            if (!Files.isDirectory(runs)) {
-                return;
-            }
-            Set<String> busy = ConcurrentHashMap.newKeySet();
-            active.forEach(run -> busy.add(run.id));
-            List<Path> ended = new ArrayList<>();
-            try (DirectoryStream<Path> folders = Files.newDirectoryStream(runs)) {
-                for (Path folder : folders) {
-                    if (!busy.contains(String.valueOf(folder.getFileName()))) {
-                        ended.add(folder);
-                    }
-                }
-            }
-            ended.sort(Comparator.comparing(ToolHandler::lastChange));
-            Instant oldest = clock.instant().minus(keepFor);
-            for (int i = 0; i < ended.size(); i++) {
-                if (ended.size() - i > keepRuns || lastChange(ended.get(i)).isBefore(oldest)) {
-                    RunFolder.of(runs, String.valueOf(ended.get(i).getFileName()))
-                            .delete();
-                }
-            }
-        } catch (IOException | RuntimeException e) {
-            LOG.warn("the folders of old runs could not be deleted and are looked at again: {}", e.toString());
-        }
-    }
-
-    private static Instant lastChange(Path path) {
-        try {
-            return Files.getLastModifiedTime(path).toInstant();
-        } catch (IOException e) {
-            // gone meanwhile
-            return Instant.EPOCH;
-        }
+        return kept.file(id, toolchain, path);
     }
 
     /** Ends all runs with their processes, and returns when they have ended. What waits is left to whoever stops the manager. */
@@ -466,7 +516,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             progress("tool " + single + ", isolation " + single.isolation().code());
             ToolExecution.Result result = execution.run(new ToolExecution.Job(
                     id,
-                    MAIN_STEP,
+                    KeptRuns.MAIN_STEP,
                     Invocation.of(single, request),
                     folder,
                     output,

@@ -1,5 +1,6 @@
-package io.github.commandway.tools;
+package io.github.commandway.tool.api;
 
+import java.nio.charset.Charset;
 import java.util.List;
 
 /**
@@ -13,9 +14,11 @@ public record RunOutput(List<Piece> pieces, long next) {
      * Bytes that a tool wrote.
      *
      * @param position where the piece begins; reading from there finds it again
+     * @param next where the piece behind it begins
      * @param channel {@code stdout} or {@code stderr}
      * @param data the bytes as they were; must not be modified
+     * @param charset in which the tool writes
      */
     @SuppressWarnings("ArrayRecordComponent") // as in CommandEvent
-    public record Piece(long position, String channel, byte[] data) {}
+    public record Piece(long position, long next, String channel, byte[] data, Charset charset) {}
 }
