@@ -84,6 +84,7 @@ final class ServerProcess implements AutoCloseable {
                     + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
                     + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
         }
+        HttpCallers callers = HttpCallers.of(settings);
         ServerQueues serverQueues = ServerQueues.of(settings);
         ServerIdentity identity = ServerIdentity.open(data);
         JoinTokens tokens = identity.tokens();
@@ -138,7 +139,7 @@ final class ServerProcess implements AutoCloseable {
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
-        settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
+        callers.addTo(facade);
         HttpFacade http;
         try {
             http = facade.build();

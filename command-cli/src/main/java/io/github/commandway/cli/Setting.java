@@ -40,6 +40,13 @@ enum Setting {
             "",
             "who may use the HTTP API, name=secret; needed unless http.host is a loopback address",
             Role.SERVER),
+    HTTP_RIGHTS(
+            "http.rights",
+            "--http-rights",
+            Kind.MAP,
+            "",
+            "what who has a token may do, name=rights, such as robot=run view:own output:own cancel:own;tools=thumb*; everything unless it is named here",
+            Role.SERVER),
     HTTP_MAX_BODY("http.max-body", "--http-max-body", Kind.BYTES, "1MiB", "the largest body of a request", Role.SERVER),
     MODE(
             "mode",
