@@ -136,6 +136,7 @@ final class ServerProcess implements AutoCloseable {
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        tools.addTo(facade, settings);
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
