@@ -121,6 +121,16 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         return slots.running();
     }
 
+    /**
+     * Whether a run of this version is under way or waits. Of a toolchain under way, each version of its tools counts. Once the catalogue does not have the version any more, the answer does
+     * not become true again.
+     */
+    public boolean uses(Tool tool) {
+        synchronized (active) {
+            return active.stream().anyMatch(run -> run.uses(tool));
+        }
+    }
+
     /** How many runs wait for their turn. */
     public int waiting() {
         return slots.waiting();
@@ -225,13 +235,16 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         }
         Run run;
         try {
-            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
+            ToolRequest request = parse(recorded.request());
+            synchronized (active) {
+                run = new Run(context, recorded, tag, receiver, request);
+                active.add(run);
+            }
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
             return;
         }
-        active.add(run);
         context.onCancel(run);
         slots.submit(run.claim);
     }
@@ -344,6 +357,19 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             this.claim = tool == null
                     ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
                     : new Slots.Claim(tool.name(), tool.concurrency(), tool.locks(), tool.pool(), true, this::granted);
+        }
+
+        boolean uses(Tool other) {
+            if (tool != null) {
+                return tool.name().equals(other.name()) && tool.version().equals(other.version());
+            }
+            // what is gone from the catalogue may have had any
+            return catalog.toolchains().stream()
+                    .filter(chain -> chain.name().equals(request.name()))
+                    .findFirst()
+                    .map(chain ->
+                            chain.steps().stream().anyMatch(step -> step.tool().equals(other.name())))
+                    .orElse(true);
         }
 
         private void granted() {
