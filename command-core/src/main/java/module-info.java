@@ -21,4 +21,5 @@ module io.github.commandway.core {
     exports io.github.commandway.process;
     exports io.github.commandway.queue;
     exports io.github.commandway.system;
+    exports io.github.commandway.tool.api;
 }

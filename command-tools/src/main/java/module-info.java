@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.github.commandway.tools {
     requires transitive io.github.commandway.core;
     requires transitive org.jspecify;
+    requires com.cronutils;
     requires org.apache.commons.compress;
     requires org.semver4j;
     requires org.slf4j;

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
@@ -58,7 +59,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final LongSupplier ticker;
     private final LongSupplier random;
     private final int maxPayloadBytes;
-    private final Room room;
+    private final Admission admission;
     private final Tally tally = new Tally();
     private final EventDelivery events;
     private final ScheduledExecutorService timer;
@@ -87,7 +88,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         store = builder.store == null ? new InMemoryCommandStore(clock) : builder.store;
         ids = builder.ids == null ? IdGenerator.uuidV7(clock, random) : builder.ids;
         maxPayloadBytes = builder.maxPayloadBytes;
-        room = new Room(builder.maxOpen, builder.maxOpenBytes);
+        admission = new Admission(builder.maxOpen, builder.maxOpenBytes);
         events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
         timer = builder.timer == null ? newTimer() : builder.timer;
@@ -144,7 +145,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             promises.put(command);
             creation = create(command, companion);
         } catch (RuntimeException e) {
-            room.release(admitted);
+            admission.release(admitted);
             throw e;
         }
         if (creation.isDone() && !creation.isCompletedExceptionally()) {
@@ -176,12 +177,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void forget(LiveCommand command) {
         promises.remove(command.tag);
         guests.remove(command.id, command);
-        room.release(command.request);
+        admission.release(command.request);
     }
 
     /** Takes room for one command, or refuses. */
     private CommandRequest admit(CommandRequest request) throws CommandRejectedException {
-        room.requireOpen();
+        admission.requireOpen();
         int size = request.payload().length;
         if (size > maxPayloadBytes) {
             throw new CommandRejectedException(
@@ -192,7 +193,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             throw new CommandRejectedException(Code.UNKNOWN_COMMAND, NO_HANDLER + request.target());
         }
         CommandRequest admitted = handler instanceof QueueingHandler queueing ? queueing.admit(request) : request;
-        room.take(request);
+        admission.take(request);
         return admitted;
     }
 
@@ -325,10 +326,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      * @param limit how many at most, from 1
      * @param concurrency how many commands of this queue may be handed over and open at a time, over all servers that share it; from 1
      * @param begun whether they count as begun from now on; otherwise {@link #started} says so later
+     * @param types only commands of these types; null for all
      * @return completes when the hand-over is recorded
      */
-    public CompletableFuture<QueueClaim> claim(String queue, int limit, int concurrency, boolean begun) {
-        return store.queues().claim(queue, limit, concurrency, begun).thenApply(claims -> {
+    public CompletableFuture<QueueClaim> claim(
+            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types) {
+        return store.queues().claim(queue, limit, concurrency, begun, types).thenApply(claims -> {
             List<QueueClaim.Claimed> claimed = new ArrayList<>(claims.records().size());
             for (CommandRecord record : claims.records()) {
                 claimed.add(claimed(record));
@@ -358,7 +361,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         if (live == null) {
             LiveCommand follower = followers.remove(record.id());
             live = follower == null ? new LiveCommand(record, tags.incrementAndGet()) : follower;
-            room.takeAnyway(record.request());
+            admission.takeAnyway(record.request());
             promises.put(live);
             guests.put(live.id, live);
         }
@@ -456,6 +459,26 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         if (command.deadlineNanos() - command.wheelNanos < 0) {
             deadlines.cancel(command);
             deadlines.schedule(command, command.deadlineNanos());
+        }
+    }
+
+    @Override
+    public CompletableFuture<Boolean> assign(long tag, String assignee) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            tally.dropped.increment();
+            return CompletableFuture.completedFuture(false);
+        }
+        synchronized (command) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag || command.cancelCause() != null) {
+                return CompletableFuture.completedFuture(false);
+            }
+            command.assignedTo = assignee;
+        }
+        try {
+            return store.assign(command, assignee);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
         }
     }
 
@@ -696,7 +719,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         if (!isWritten(written)) {
             becomeWhatIsRecorded(command);
-        } else if (command.is(LiveCommand.GUEST) || (room.isClosed() && store.isDurable())) {
+        } else if (command.is(LiveCommand.GUEST) || (admission.isClosed() && store.isDurable())) {
             // whoever claims it next brings it up again
             forget(command);
             queueListener.accept(((Target.Queue) command.request.target()).name());
@@ -742,7 +765,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             actions = command.publish();
         }
-        room.release(command.request);
+        admission.release(command.request);
         promises.remove(command.tag);
         guests.remove(command.id, command);
         events.deliver(command);
@@ -1000,7 +1023,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     /** Looks after what is not, or not only, in the hands of this server. */
     private void lookElsewhere() {
         followers.refreshAll();
-        if (recovered && !room.isClosed() && store.isDurable() && adopting.compareAndSet(false, true)) {
+        if (recovered && !admission.isClosed() && store.isDurable() && adopting.compareAndSet(false, true)) {
             adopt(0).whenComplete((count, error) -> {
                 adopting.set(false);
                 if (error != null) {
@@ -1064,12 +1087,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     /** Counts, at this moment. */
     public ManagerStats stats() {
-        return tally.stats(room.open(), store.size());
+        return tally.stats(admission.open(), store.size());
     }
 
     /** From now on refuses new commands. Those that are open go on; but what waits in a queue of a durable store is left there for the next run. */
     public void shutdown() {
-        room.close();
+        admission.close();
         if (store.isDurable()) {
             promises.snapshot().stream()
                     .filter(command -> command.is(LiveCommand.RECORDED) && !command.owned)
@@ -1133,7 +1156,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             promises.remove(command.tag);
             guests.remove(command.id, command);
         }
-        room.release(command.request);
+        admission.release(command.request);
     }
 
     /**
@@ -1142,7 +1165,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      * @return false if that took longer than {@code timeout}
      */
     public boolean awaitTermination(Duration timeout) throws InterruptedException {
-        return room.awaitEmpty(timeout);
+        return admission.awaitEmpty(timeout);
     }
 
     /** Ends everything at once ({@link #shutdownNow}) and closes the store. A timer that was passed in stays open. */

@@ -27,7 +27,7 @@ final class Schemas {
      */
     private static final String TABLE = """
             Command command_id:string client_id:string target:string command_type:string payload:any status:string result:any
-                error:string reason:string created_at:date-time sent_at:date-time started_at:date-time completed_at:date-time
+                error:string reason:string assigned_to:string created_at:date-time sent_at:date-time started_at:date-time completed_at:date-time
                 timeout:integer ttl:integer attempt:integer cancel_requested:boolean omitted:string[]
             Submitted success:boolean command_id:string message:string command:Command
             Found success:boolean command:Command

@@ -22,6 +22,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -102,6 +103,11 @@ final class AgentConnection extends Connection {
 
     @Nullable Goaway goaway() {
         return goaway;
+    }
+
+    /** Says that the agent knows other types of commands now. */
+    void changed(Collection<String> capabilities) {
+        send(new Messages.Rare(Envelope.newBuilder().setChanged(Hello.newBuilder().addAllCapabilities(capabilities))));
     }
 
     /** Introduces the agent to the server. */

@@ -1,5 +1,6 @@
 package io.github.commandway.tools;
 
+import io.github.commandway.tool.api.ParameterInfo;
 import java.math.BigDecimal;
 import java.util.List;
 import java.util.Locale;
@@ -53,6 +54,21 @@ public record Parameter(
         public String code() {
             return code;
         }
+    }
+
+    /** As callers see it. */
+    ParameterInfo info() {
+        return new ParameterInfo(
+                name,
+                type.code(),
+                description,
+                required,
+                defaultValue,
+                pattern == null ? null : pattern.pattern(),
+                choices,
+                min,
+                max,
+                maxLength);
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.github.commandway.tools;
 
+import io.github.commandway.tool.api.RunFile;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileVisitResult;
@@ -12,9 +13,7 @@ import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +39,24 @@ final class RunFolder {
         Path folder = runs.resolve(id);
         Files.createDirectory(folder, permissions(runs));
         return new RunFolder(folder);
+    }
+
+    /**
+     * Begins a further attempt of the same command in the folder of the first one.
+     *
+     * @return false if this attempt had begun before
+     */
+    boolean beginAttempt(int attempt) throws IOException {
+        if (attempt < 2) {
+            return false;
+        }
+        try {
+            Files.createFile(folder.resolve("attempt-" + attempt));
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        }
+        Files.deleteIfExists(state());
+        return true;
     }
 
     static RunFolder of(Path runs, String id) {
@@ -118,8 +135,8 @@ final class RunFolder {
     }
 
     /** The files, by their paths, with their sizes; links are not files. The first 1,000 of them, or fewer if their paths are long. */
-    static List<Map<String, Object>> files(Path work) throws IOException {
-        List<Map<String, Object>> files = new ArrayList<>();
+    static List<RunFile> files(Path work) throws IOException {
+        List<RunFile> files = new ArrayList<>();
         int[] characters = new int[1];
         walk(work, (file, attributes) -> {
             String path = work.relativize(file).toString().replace('\\', '/');
@@ -127,10 +144,7 @@ final class RunFolder {
                     && files.size() < MAX_LISTED
                     && characters[0] + path.length() <= MAX_LISTED_CHARACTERS) {
                 characters[0] += path.length();
-                Map<String, Object> entry = new LinkedHashMap<>();
-                entry.put("path", path);
-                entry.put("size", attributes.size());
-                files.add(entry);
+                files.add(new RunFile(path, attributes.size()));
             }
         });
         return files;

@@ -106,7 +106,14 @@ public final class SignedRepository {
             throw new RepositoryException(Code.NOT_FOUND, location() + " has no '" + name + "' for " + platform);
         }
         try {
-            return Versions.find(named, name, Artifact::version, artifact -> null, version);
+            List<Versions.Named> versions = named.stream()
+                    .map(artifact -> new Versions.Named(artifact.version()))
+                    .toList();
+            String best = Versions.find(versions, name, version).version();
+            return named.stream()
+                    .filter(artifact -> artifact.version().equals(best))
+                    .findFirst()
+                    .orElseThrow();
         } catch (IllegalArgumentException e) {
             throw new RepositoryException(Code.NOT_FOUND, location() + ": " + e.getMessage(), e);
         }

@@ -87,7 +87,12 @@ final class ToolExecution {
     Result run(Job job) {
         long start = nanoTicker.getAsLong();
         Tool.Retry retry = job.retry;
-        job.output.allow(job.invocation.tool().limits().output());
+        Tool tool = job.invocation.tool();
+        try {
+            job.output.begin(tool.limits().output(), tool.encoding());
+        } catch (IOException e) {
+            return failed(new LinkedHashMap<>(), new Output(job, start), -1, "it could not be run: " + e.getMessage());
+        }
         for (int attempt = 1; ; attempt++) {
             Duration left = job.timeout.minusNanos(nanoTicker.getAsLong() - start);
             Result result = runOnce(job, attempt, left);

@@ -7,6 +7,8 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.exec.Containment;
+import io.github.commandway.manager.CommandListener;
+import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRejectedException.Code;
 import io.github.commandway.manager.CommandRequest;
@@ -14,20 +16,23 @@ import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.Target;
+import io.github.commandway.tool.api.RunFile;
+import io.github.commandway.tool.api.RunOutput;
+import io.github.commandway.tool.api.ToolInfo;
+import io.github.commandway.tool.api.ToolRequestException;
+import io.github.commandway.tool.api.ToolService;
+import io.github.commandway.tool.api.ToolchainInfo;
 import java.io.IOException;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -37,6 +42,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,20 +58,18 @@ import org.slf4j.LoggerFactory;
  * <p>The folder of a run is also the mark that it has begun: what had begun when the server was stopped is not run again, except for toolchains, which go on behind the last step that
  * had finished.
  */
-public final class ToolHandler implements QueueingHandler, AutoCloseable {
+public final class ToolHandler implements QueueingHandler, ToolService, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ToolHandler.class);
 
-    /** The type of commands that run a tool or toolchain. */
-    public static final String TYPE = "run";
+    /** How long a run may take whose tool is not known here, unless its caller says less. */
+    private static final Duration ELSEWHERE = Duration.ofHours(1);
 
-    private static final String MAIN_STEP = "main";
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
     private final ToolCatalog catalog;
     private final Path runs;
-    private final int keepRuns;
-    private final Duration keepFor;
+    private final KeptRuns kept;
     private final Clock clock;
     private final LongSupplier nanoTicker;
     private final Launcher launcher;
@@ -73,12 +78,14 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
     private final ExecutorService threads;
     private final Set<Run> active = ConcurrentHashMap.newKeySet();
 
+    /** Those that run elsewhere and write here. */
+    private final Set<String> copies = ConcurrentHashMap.newKeySet();
+
     private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
-        keepRuns = builder.keepRuns;
-        keepFor = builder.keepFor;
         clock = builder.clock;
+        kept = new KeptRuns(runs, builder.keepRuns, builder.keepFor, builder.clock);
         nanoTicker = builder.nanoTicker;
         this.launcher = launcher;
         execution = new ToolExecution(launcher, nanoTicker);
@@ -92,7 +99,12 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    this::purge, PURGE_EVERY.toNanos(), PURGE_EVERY.toNanos(), TimeUnit.NANOSECONDS);
+                    () -> kept.purge(
+                            Stream.concat(copies.stream(), active.stream().map(run -> run.id))
+                                    .collect(Collectors.toSet())),
+                    PURGE_EVERY.toNanos(),
+                    PURGE_EVERY.toNanos(),
+                    TimeUnit.NANOSECONDS);
         }
     }
 
@@ -106,17 +118,17 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         return new Builder(catalog, runs);
     }
 
-    /** By what means the processes of tools are ended here; those in a sandbox always by a namespace. */
+    @Override
     public Containment.Means processesEndedBy() {
         return launcher.means();
     }
 
-    /** Whether tools with {@link Isolation#SANDBOX} can be run here. */
+    @Override
     public boolean hasSandbox() {
         return launcher.hasSandbox();
     }
 
-    /** How many runs are under way. */
+    @Override
     public int running() {
         return slots.running();
     }
@@ -131,9 +143,100 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         }
     }
 
-    /** How many runs wait for their turn. */
+    @Override
     public int waiting() {
         return slots.waiting();
+    }
+
+    @Override
+    public List<ToolInfo> listTools() {
+        return catalog.tools().stream().map(this::info).toList();
+    }
+
+    private ToolInfo info(Tool tool) {
+        return new ToolInfo(
+                tool.name(),
+                tool.version(),
+                tool.commit(),
+                tool.description(),
+                tool.parameters().stream().map(Parameter::info).toList(),
+                tool.arguments() == null ? 0 : tool.arguments().max(),
+                tool.methods(),
+                tool.isolation().code(),
+                catalog.find(tool.name(), "").equals(tool));
+    }
+
+    @Override
+    public List<ToolchainInfo> listToolchains() {
+        return catalog.toolchains().stream().map(Toolchain::info).toList();
+    }
+
+    @Override
+    public List<String> listProblems() {
+        return catalog.problems().stream().map(CatalogProblem::toString).toList();
+    }
+
+    @Override
+    public CommandRequest.Builder commandFor(
+            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on) {
+        try {
+            ToolRequest request = format == BodyFormat.JSON
+                    ? ToolRequest.ofJson(body, toolchain)
+                    : ToolRequest.ofYaml(body, toolchain);
+            if (on == null) {
+                return commandHere(request);
+            }
+            return commandElsewhere(request, on);
+        } catch (ToolRequestException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new ToolRequestException(ToolRequestException.Kind.INVALID, String.valueOf(e.getMessage()));
+        }
+    }
+
+    @Override
+    public CommandRequest.Builder commandForGet(String tool, List<String> args, String version) {
+        ToolRequest request =
+                ToolRequest.tool(tool, args.toArray(String[]::new)).version(version);
+        try {
+            requireKnown(request);
+            if (!catalog.find(tool, version).methods().contains("GET")) {
+                throw new ToolRequestException(
+                        ToolRequestException.Kind.METHOD,
+                        "tool '" + tool + "' is not run by GET; send POST /cmd with a body such as {cmd: " + tool
+                                + "}");
+            }
+            return commandFor(request);
+        } catch (ToolRequestException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new ToolRequestException(ToolRequestException.Kind.INVALID, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** The command that runs something elsewhere, where it is checked. */
+    static CommandRequest.Builder commandElsewhere(ToolRequest request, Target on) {
+        if (!Names.isName(request.name())) {
+            throw new IllegalArgumentException("'" + request.name() + "' is no name of a tool");
+        }
+        return CommandRequest.to(on, request.commandType())
+                .payload(request.toPayload())
+                .timeout(ELSEWHERE);
+    }
+
+    private CommandRequest.Builder commandHere(ToolRequest request) {
+        requireKnown(request);
+        return commandFor(request);
+    }
+
+    private void requireKnown(ToolRequest request) {
+        boolean known = request.toolchain()
+                ? catalog.toolchains().stream().anyMatch(chain -> chain.name().equals(request.name()))
+                : catalog.tools().stream().anyMatch(tool -> tool.name().equals(request.name()));
+        if (!known) {
+            throw new ToolRequestException(
+                    ToolRequestException.Kind.UNKNOWN, "there is no " + request + "; GET /tools lists what there is");
+        }
     }
 
     /**
@@ -142,7 +245,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
      * @throws IllegalArgumentException if there is no such tool, or it does not take what it is given; the message says what it takes
      */
     public CommandRequest.Builder commandFor(ToolRequest request) {
-        return CommandRequest.to(new Target.Tool(request.name()), TYPE)
+        return CommandRequest.to(new Target.Tool(request.name()), request.commandType())
                 .payload(request.toPayload())
                 .timeout(check(request));
     }
@@ -192,13 +295,17 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
     }
 
     private static ToolRequest parse(CommandRequest command) {
-        String name = ((Target.Tool) command.target()).name();
+        boolean isHere = command.target() instanceof Target.Tool;
+        String name = command.target() instanceof Target.Tool target
+                ? target.name()
+                : command.type().substring(command.type().indexOf(':') + 1);
         ToolRequest request = command.payload().length == 0
                 ? ToolRequest.tool(name)
                 : ToolRequest.ofJson(new String(command.payload(), StandardCharsets.UTF_8));
-        if (!request.name().equals(name)) {
-            throw new IllegalArgumentException(
-                    "the payload names '" + request.name() + "', and the target '" + name + "'; they must be the same");
+        if (!request.name().equals(name) || !(isHere || request.commandType().equals(command.type()))) {
+            throw new IllegalArgumentException("the payload names '" + request.name() + "', and the "
+                    + (isHere ? "target" : "type") + " '" + (isHere ? name : command.type())
+                    + "'; they must be the same");
         }
         return request;
     }
@@ -222,7 +329,9 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
     @Override
     public boolean outlivesServer(RecordedCommand command) {
         try {
-            return parse(command.request()).toolchain();
+            // what an agent was given is the agent's to look after
+            return command.request().target() instanceof Target.Tool
+                    && parse(command.request()).toolchain();
         } catch (IllegalArgumentException e) {
             // it will be said when it is taken up again
             return false;
@@ -238,85 +347,80 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             ToolRequest request = parse(recorded.request());
             synchronized (active) {
                 run = new Run(context, recorded, tag, receiver, request);
+                requireRoom(recorded.request());
                 active.add(run);
             }
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
             return;
+        } catch (CommandException e) {
+            receiver.completeYield(tag, null, e);
+            return;
         }
         context.onCancel(run);
         slots.submit(run.claim);
     }
 
+    /** On an agent nobody was asked before. */
+    private void requireRoom(CommandRequest command) throws CommandException {
+        if (!(command.target() instanceof Target.Tool) && slots.isFull()) {
+            throw new CommandException(Reason.REJECTED_BY_AGENT, "as many runs of tools wait as may");
+        }
+    }
+
     /**
-     * Reads what a run has written, while it runs and afterwards, as long as its folder is kept.
-     *
-     * @param position 0, or what an earlier part gave as its next
-     * @param maxBytes about how much at once; at least one piece is read
-     * @throws NoSuchFileException if the run is not known here, has not begun, or is not kept any more
-     * @throws IllegalArgumentException if nothing begins at the position
+     * Keeps what runs on agents write here, too, in the form and for the time of runs that are here; to be added to the manager's listeners. At most {@code maxBytes} of each run.
      */
+    public CommandListener copies(long maxBytes) {
+        return new Copies(copies, runs, maxBytes, this::encoding);
+    }
+
+    /**
+     * What can be run here, as command types: {@code tool:<name>} of each tool, with {@code @<version>} and {@code @<commit>} behind it for each of its versions, and
+     * {@code toolchain:<name>}. An agent says so of itself, and {@link ToolEligibility} reads it.
+     */
+    public SortedSet<String> capabilities() {
+        SortedSet<String> types = new TreeSet<>();
+        for (Tool tool : catalog.tools()) {
+            if (launcher.whyNot(tool) == null) {
+                types.add(TOOL_TYPE + tool.name());
+                types.add(TOOL_TYPE + tool.name() + "@" + tool.version());
+                if (tool.commit() != null) {
+                    types.add(TOOL_TYPE + tool.name() + "@" + tool.commit());
+                }
+            }
+        }
+        catalog.toolchains().forEach(chain -> types.add(TOOLCHAIN_TYPE + chain.name()));
+        return types;
+    }
+
+    @Override
     public RunOutput output(RecordId id, long position, int maxBytes) throws IOException {
-        return OutputFile.read(RunFolder.of(runs, id.toString()).output(), position, Math.max(1, maxBytes));
+        return kept.output(id, position, maxBytes);
     }
 
-    /**
-     * Finds a file that a run has made, if its folder was kept.
-     *
-     * @param path from the folder of the run; in a toolchain after the name of the step and a {@code /}
-     * @throws NoSuchFileException if there is none
-     * @throws IllegalArgumentException if the path leads out of the folder
-     */
+    @Override
+    public Charset encoding(CommandRecord run) {
+        try {
+            ToolRequest request = ToolRequest.ofJson(new String(run.request().payload(), StandardCharsets.UTF_8));
+            return request.toolchain()
+                    ? StandardCharsets.UTF_8
+                    : catalog.find(request.name(), request.version()).encoding();
+        } catch (IllegalArgumentException e) {
+            // a tool of another server
+            return StandardCharsets.UTF_8;
+        }
+    }
+
+    @Override
+    public List<RunFile> files(RecordId id, boolean toolchain) throws IOException {
+        return kept.files(id, toolchain);
+    }
+
+    @Override
     public Path file(RecordId id, boolean toolchain, String path) throws IOException {
-        RunFolder folder = RunFolder.of(runs, id.toString());
-        Path work = toolchain ? folder.work("") : folder.work(MAIN_STEP);
-        if (!Files.isDirectory(work)) {
-            throw new NoSuchFileException(path);
-        }
-        Path file = RunFolder.inside(work, path);
-        if (!Files.isRegularFile(file)) {
-            throw new NoSuchFileException(path);
-        }
-        return file;
-    }
-
-    /** Deletes the folders of runs that ended long ago, and the oldest of too many. */
-    private void purge() {
-        try {
-            if (!Files.isDirectory(runs)) {
-                return;
-            }
-            Set<String> busy = ConcurrentHashMap.newKeySet();
-            active.forEach(run -> busy.add(run.id));
-            List<Path> ended = new ArrayList<>();
-            try (DirectoryStream<Path> folders = Files.newDirectoryStream(runs)) {
-                for (Path folder : folders) {
-                    if (!busy.contains(String.valueOf(folder.getFileName()))) {
-                        ended.add(folder);
-                    }
-                }
-            }
-            ended.sort(Comparator.comparing(ToolHandler::lastChange));
-            Instant oldest = clock.instant().minus(keepFor);
-            for (int i = 0; i < ended.size(); i++) {
-                if (ended.size() - i > keepRuns || lastChange(ended.get(i)).isBefore(oldest)) {
-                    RunFolder.of(runs, String.valueOf(ended.get(i).getFileName()))
-                            .delete();
-                }
-            }
-        } catch (IOException | RuntimeException e) {
-            LOG.warn("the folders of old runs could not be deleted and are looked at again: {}", e.toString());
-        }
-    }
-
-    private static Instant lastChange(Path path) {
-        try {
-            return Files.getLastModifiedTime(path).toInstant();
-        } catch (IOException e) {
-            // gone meanwhile
-            return Instant.EPOCH;
-        }
+        return kept.file(id, toolchain, path);
     }
 
     /** Ends all runs with their processes, and returns when they have ended. What waits is left to whoever stops the manager. */
@@ -342,6 +446,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
         private final ToolRequest request;
         private final String id;
         private final @Nullable Tool tool;
+        private final Duration timeout;
         private final Slots.Claim claim;
         private @Nullable Thread thread;
         private @Nullable CancelCause cause;
@@ -353,6 +458,9 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             this.receiver = receiver;
             this.request = request;
             this.id = command.id().toString();
+            Duration longest = check(request);
+            Duration asked = command.request().timeout();
+            this.timeout = asked.compareTo(longest) < 0 ? asked : longest;
             this.tool = request.toolchain() ? null : catalog.find(request.name(), request.version());
             this.claim = tool == null
                     ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
@@ -472,7 +580,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
                         true);
             }
             RunFolder folder = folder();
-            try (OutputFile output = new OutputFile(folder.output())) {
+            try (OutputFile output = new OutputFile(folder.output(), clock)) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
             }
         }
@@ -481,8 +589,9 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             try {
                 return RunFolder.create(runs, id);
             } catch (FileAlreadyExistsException e) {
-                if (request.toolchain()) {
-                    return RunFolder.of(runs, id);
+                RunFolder before = RunFolder.of(runs, id);
+                if (before.beginAttempt(command.attempt()) || request.toolchain()) {
+                    return before;
                 }
                 throw new CommandException(Reason.LOST, LOST);
             }
@@ -492,13 +601,13 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
             progress("tool " + single + ", isolation " + single.isolation().code());
             ToolExecution.Result result = execution.run(new ToolExecution.Job(
                     id,
-                    MAIN_STEP,
+                    KeptRuns.MAIN_STEP,
                     Invocation.of(single, request),
                     folder,
                     output,
                     context.traceParent(),
                     slots.resource(claim),
-                    command.request().timeout(),
+                    timeout,
                     single.retry(),
                     this));
             boolean keep =
@@ -529,13 +638,7 @@ public final class ToolHandler implements QueueingHandler, AutoCloseable {
                     slots,
                     execution,
                     nanoTicker,
-                    new ToolchainRun.Setting(
-                            id,
-                            folder,
-                            output,
-                            context.traceParent(),
-                            command.request().timeout(),
-                            this));
+                    new ToolchainRun.Setting(id, folder, output, context.traceParent(), timeout, this));
             String problem = run.resume();
             if (problem != null) {
                 throw new CommandException(Reason.LOST, problem);

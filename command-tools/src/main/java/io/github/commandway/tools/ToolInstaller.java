@@ -203,9 +203,7 @@ public final class ToolInstaller {
 
     private static boolean isNewer(String version, String than) {
         return !version.equals(than)
-                && Versions.newestFirst(List.of(version, than), text -> text)
-                        .get(0)
-                        .equals(version);
+                && Versions.newestFirst(List.of(version, than)).get(0).equals(version);
     }
 
     /** The tools of which a version was installed from a repository, by name. */
@@ -229,7 +227,7 @@ public final class ToolInstaller {
         if (inUse == null) {
             return removed;
         }
-        List<String> newestFirst = Versions.newestFirst(versions.installed(), version -> version);
+        List<String> newestFirst = Versions.newestFirst(versions.installed());
         Set<String> needed = neededVersions(name);
         int kept = -1;
         for (String version : newestFirst) {

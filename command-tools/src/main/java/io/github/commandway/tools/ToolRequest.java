@@ -1,5 +1,6 @@
 package io.github.commandway.tools;
 
+import io.github.commandway.tool.api.ToolService;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -107,8 +108,13 @@ public record ToolRequest(
      * @throws IllegalArgumentException if it is none; the message says where
      */
     public static ToolRequest ofJson(String json) {
+        return ofJson(json, null);
+    }
+
+    /** @param named the toolchain if the body does not say it, or null */
+    static ToolRequest ofJson(String json, @Nullable String named) {
         try {
-            return of(JSON.readValue(json, Object.class));
+            return of(named != null && json.isBlank() ? Map.of() : JSON.readValue(json, Object.class), named);
         } catch (JacksonException e) {
             throw new IllegalArgumentException(
                     "not valid JSON: line " + e.getLocation().getLineNr() + ", column "
@@ -123,15 +129,24 @@ public record ToolRequest(
      * @throws IllegalArgumentException if it is none; the message says where
      */
     public static ToolRequest ofYaml(String yaml) {
+        return ofYaml(yaml, null);
+    }
+
+    /** @param named the toolchain if the body does not say it, or null */
+    static ToolRequest ofYaml(String yaml, @Nullable String named) {
         try {
-            return of(YamlNode.parse(yaml).plain());
+            return of(
+                    named != null && yaml.isBlank()
+                            ? Map.of()
+                            : YamlNode.parse(yaml).plain(),
+                    named);
         } catch (ToolFileException e) {
             throw new IllegalArgumentException(
                     "line " + e.line() + ", column " + e.column() + ": " + e.getMessage(), e);
         }
     }
 
-    private static ToolRequest of(@Nullable Object body) {
+    private static ToolRequest of(@Nullable Object body, @Nullable String named) {
         Map<?, ?> fields = map("the request", body);
         for (Object key : fields.keySet()) {
             if (!FIELDS.contains(String.valueOf(key))) {
@@ -139,7 +154,10 @@ public record ToolRequest(
                         + String.join(", ", FIELDS.stream().sorted().toList()));
             }
         }
-        Object toolchain = fields.get("toolchain");
+        Object toolchain = named == null ? fields.get("toolchain") : named;
+        if (named != null && fields.containsKey("toolchain") && !named.equals(fields.get("toolchain"))) {
+            throw new IllegalArgumentException("the body names another toolchain than '" + named + "'");
+        }
         Object name = toolchain == null ? fields.get("cmd") : toolchain;
         if (name == null || (toolchain != null && fields.get("cmd") != null)) {
             throw new IllegalArgumentException("there must be one of 'cmd' and 'toolchain'");
@@ -227,6 +245,11 @@ public record ToolRequest(
         return variables;
     }
 
+    /** The type of the command that runs this. */
+    public String commandType() {
+        return (toolchain ? ToolService.TOOLCHAIN_TYPE : ToolService.TOOL_TYPE) + name;
+    }
+
     /** The payload of the command, in JSON. */
     public byte[] toPayload() {
         Map<String, Object> fields = new LinkedHashMap<>();
@@ -253,6 +276,19 @@ public record ToolRequest(
             fields.put("dry_run", true);
         }
         return JSON.writeValueAsBytes(fields);
+    }
+
+    /** The encoding that the result of a run names; null if it names none. */
+    static @Nullable String encodingIn(byte @Nullable [] result) {
+        try {
+            return result != null
+                            && JSON.readValue(result, Object.class) instanceof Map<?, ?> fields
+                            && fields.get("encoding") instanceof String encoding
+                    ? encoding
+                    : null;
+        } catch (JacksonException e) {
+            return null;
+        }
     }
 
     static byte[] json(Object value) {

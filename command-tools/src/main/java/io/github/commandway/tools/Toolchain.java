@@ -1,5 +1,6 @@
 package io.github.commandway.tools;
 
+import io.github.commandway.tool.api.ToolchainInfo;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -65,5 +66,16 @@ public record Toolchain(
         STOP,
         /** The others run as if it had not failed. */
         CONTINUE
+    }
+
+    /** As callers see it. */
+    ToolchainInfo info() {
+        return new ToolchainInfo(
+                name,
+                description,
+                parameters.stream().map(Parameter::info).toList(),
+                steps.stream()
+                        .map(step -> new ToolchainInfo.Step(step.name(), step.tool(), step.version()))
+                        .toList());
     }
 }

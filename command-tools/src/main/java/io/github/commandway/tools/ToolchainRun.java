@@ -255,6 +255,15 @@ final class ToolchainRun {
         return done.values().stream().anyMatch(one -> one.status.equals(FAILED) && !one.tolerated);
     }
 
+    /** Of the first step whose failure made the toolchain fail, if its program ended by itself. */
+    private @Nullable Object failedExitCode() {
+        return done.values().stream()
+                .filter(one -> one.status.equals(FAILED) && !one.tolerated)
+                .findFirst()
+                .map(one -> one.fields.get("exit_code"))
+                .orElse(null);
+    }
+
     private ToolExecution.Result firstFailure() {
         for (Map.Entry<String, Done> entry : done.entrySet()) {
             if (entry.getValue().status.equals(FAILED) && !entry.getValue().tolerated) {
@@ -288,6 +297,10 @@ final class ToolchainRun {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("toolchain", chain.name());
         fields.put("steps", steps);
+        Object exitCode = reason == Reason.OK ? Integer.valueOf(0) : failedExitCode();
+        if (exitCode != null) {
+            fields.put("exit_code", exitCode);
+        }
         return new ToolExecution.Result(reason, message, -1, fields, new byte[0], true);
     }
 

@@ -11,6 +11,8 @@ import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.testing.ManualTime;
+import io.github.commandway.tool.api.OutputDecoder;
+import io.github.commandway.tool.api.RunOutput;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

@@ -1,4 +1,4 @@
-package io.github.commandway.tools;
+package io.github.commandway.tool.api;
 
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -11,10 +11,21 @@ public final class OutputDecoder {
     private static final int LONGEST_CHARACTER = 8;
 
     private final CharsetDecoder decoder;
-    private byte[] rest = {};
+    private byte[] rest;
 
-    /** @param charset in which the tool writes, see {@link Tool#encoding} */
+    /** @param charset in which the tool writes */
     public OutputDecoder(Charset charset) {
+        this(charset, new byte[0]);
+    }
+
+    /**
+     * Goes on where another one was.
+     *
+     * @param charset in which the tool writes
+     * @param rest what the other one had as its {@link #rest}
+     */
+    public OutputDecoder(Charset charset, byte[] rest) {
+        this.rest = rest.clone();
         decoder = charset.newDecoder()
                 .onMalformedInput(CodingErrorAction.REPLACE)
                 .onUnmappableCharacter(CodingErrorAction.REPLACE);
@@ -28,6 +39,11 @@ public final class OutputDecoder {
     /** What is left at the end; normally nothing. */
     public String finish() {
         return decode(new byte[0], true);
+    }
+
+    /** The beginning of a character whose end has not come yet; normally empty. */
+    public byte[] rest() {
+        return rest.clone();
     }
 
     private String decode(byte[] piece, boolean end) {

@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** How many commands may be open, and how many bytes their payloads may take; and when, after a shutdown, none is open any more. Safe for use by many threads. */
-final class Room {
+final class Admission {
     private final int maxOpen;
     private final long maxOpenBytes;
     private final AtomicInteger open = new AtomicInteger();
@@ -18,7 +18,7 @@ final class Room {
     private final CompletableFuture<Void> emptied = new CompletableFuture<>();
     private volatile boolean closed;
 
-    Room(int maxOpen, long maxOpenBytes) {
+    Admission(int maxOpen, long maxOpenBytes) {
         this.maxOpen = maxOpen;
         this.maxOpenBytes = maxOpenBytes;
     }

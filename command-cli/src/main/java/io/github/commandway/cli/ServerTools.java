@@ -1,0 +1,126 @@
+package io.github.commandway.cli;
+
+import io.github.commandway.dispatch.CommandIds;
+import io.github.commandway.dispatch.Registry;
+import io.github.commandway.manager.CommandListener;
+import io.github.commandway.tools.CatalogProblem;
+import io.github.commandway.tools.ToolCatalog;
+import io.github.commandway.tools.ToolHandler;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+
+/** The tools of a server: what there is, and what runs them. Close it before the manager. */
+final class ServerTools implements AutoCloseable {
+    private static final String FOLDER = "tools";
+    private static final String RUNS = "runs";
+
+    /** More than tools are allowed to write unless they say so. */
+    private static final long MAX_COPIED = 64L << 20;
+
+    private final Path folder;
+    private final ToolCatalog catalog;
+    private final ToolHandler handler;
+    private final ScheduledExecutorService timer;
+
+    private ServerTools(Path folder, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
+        this.folder = folder;
+        this.catalog = catalog;
+        this.handler = handler;
+        this.timer = timer;
+    }
+
+    /**
+     * Reads the catalogue and has it watched.
+     *
+     * @param started the folder in which the program was started
+     * @throws UsageException if the folder that is set is none
+     * @throws IOException if the catalogue cannot be read
+     */
+    static ServerTools open(Settings settings, Path started) throws IOException {
+        Path folder = folder(settings, started);
+        if (settings.given(Setting.TOOLS_FOLDER).isPresent() && !Files.isDirectory(folder)) {
+            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
+                    + " is no folder; it should have the folders tools and toolchains");
+        }
+        ToolCatalog catalog = ToolCatalog.open(folder);
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "commandway-tools");
+            thread.setDaemon(true);
+            return thread;
+        });
+        catalog.watch(timer, settings.duration(Setting.TOOLS_RELOAD_EVERY));
+        Path runs = started.resolve(settings.data()).resolve(RUNS);
+        ToolHandler handler = ToolHandler.builder(catalog, runs)
+                .maxRuns(settings.number(Setting.TOOLS_MAX_RUNS), settings.number(Setting.TOOLS_MAX_WAITING))
+                .keep(settings.number(Setting.TOOLS_KEEP_RUNS), settings.duration(Setting.TOOLS_KEEP_FOR))
+                .timer(timer)
+                .build();
+        return new ServerTools(folder, catalog, handler, timer);
+    }
+
+    /** Where the catalogue is. */
+    static Path folder(Settings settings, Path started) {
+        return settings.given(Setting.TOOLS_FOLDER)
+                .map(started::resolve)
+                .orElseGet(() -> started.resolve(settings.data()).resolve(FOLDER));
+    }
+
+    void register(Registry registry) {
+        registry.register("tools", CommandIds.TOOL_EXECUTE, handler);
+    }
+
+    ToolHandler handler() {
+        return handler;
+    }
+
+    /** Keeps what runs on agents write. */
+    CommandListener copies() {
+        return handler.copies(MAX_COPIED);
+    }
+
+    /** Whether there is a tool or a toolchain of this name. */
+    boolean has(String name) {
+        return catalog.tools().stream().anyMatch(tool -> tool.name().equals(name))
+                || catalog.toolchains().stream().anyMatch(chain -> chain.name().equals(name));
+    }
+
+    /** What there is, how it is kept in, and what is wrong with it, for people. */
+    List<String> described() {
+        long names =
+                catalog.tools().stream().map(tool -> tool.name()).distinct().count();
+        List<String> lines = new ArrayList<>();
+        lines.add(counted(names, "tool") + " in "
+                + counted(catalog.tools().size(), "version") + ", "
+                + counted(catalog.toolchains().size(), "toolchain") + ", in "
+                + folder.toAbsolutePath().normalize());
+        lines.add("processes are ended by " + handler.processesEndedBy().code() + "; "
+                + (handler.hasSandbox()
+                        ? "there is a sandbox"
+                        : "there is no sandbox, so tools that need one are refused"));
+        catalog.problems().forEach(problem -> lines.add("not usable: " + described(problem)));
+        return lines;
+    }
+
+    /** What is wrong, behind the place in the form that editors follow. */
+    static String described(CatalogProblem problem) {
+        String place =
+                problem.line() == 0 ? "" : ":" + problem.line() + (problem.column() == 0 ? "" : ":" + problem.column());
+        return problem.path() + place + ": " + Table.printable(problem.message());
+    }
+
+    private static String counted(long count, String what) {
+        return count + " " + what + (count == 1 ? "" : "s");
+    }
+
+    /** Ends what runs, with all its processes, and returns when it has ended. */
+    @Override
+    public void close() {
+        timer.shutdownNow();
+        handler.close();
+    }
+}
