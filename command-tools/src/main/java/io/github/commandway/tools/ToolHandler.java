@@ -99,8 +99,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    () -> kept.purge(Stream.concat(copies.stream(), active.stream().map(run -> run.id))
-                            .collect(Collectors.toSet())),
+                    () -> kept.purge(
+                            Stream.concat(copies.stream(), active.stream().map(run -> run.id))
+                                    .collect(Collectors.toSet())),
                     PURGE_EVERY.toNanos(),
                     PURGE_EVERY.toNanos(),
                     TimeUnit.NANOSECONDS);
@@ -130,6 +131,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     @Override
     public int running() {
         return slots.running();
+    }
+
+    /**
+     * Whether a run of this version is under way or waits. Of a toolchain under way, each version of its tools counts. Once the catalogue does not have the version any more, the answer does
+     * not become true again.
+     */
+    public boolean uses(Tool tool) {
+        synchronized (active) {
+            return active.stream().anyMatch(run -> run.uses(tool));
+        }
     }
 
     @Override
@@ -333,8 +344,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
         Run run;
         try {
-            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
-            requireRoom(recorded.request());
+            ToolRequest request = parse(recorded.request());
+            synchronized (active) {
+                run = new Run(context, recorded, tag, receiver, request);
+                requireRoom(recorded.request());
+                active.add(run);
+            }
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
@@ -343,7 +358,6 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             receiver.completeYield(tag, null, e);
             return;
         }
-        active.add(run);
         context.onCancel(run);
         slots.submit(run.claim);
     }
@@ -451,6 +465,19 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             this.claim = tool == null
                     ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
                     : new Slots.Claim(tool.name(), tool.concurrency(), tool.locks(), tool.pool(), true, this::granted);
+        }
+
+        boolean uses(Tool other) {
+            if (tool != null) {
+                return tool.name().equals(other.name()) && tool.version().equals(other.version());
+            }
+            // what is gone from the catalogue may have had any
+            return catalog.toolchains().stream()
+                    .filter(chain -> chain.name().equals(request.name()))
+                    .findFirst()
+                    .map(chain ->
+                            chain.steps().stream().anyMatch(step -> step.tool().equals(other.name())))
+                    .orElse(true);
         }
 
         private void granted() {
@@ -611,13 +638,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     slots,
                     execution,
                     nanoTicker,
-                    new ToolchainRun.Setting(
-                            id,
-                            folder,
-                            output,
-                            context.traceParent(),
-                            timeout,
-                            this));
+                    new ToolchainRun.Setting(id, folder, output, context.traceParent(), timeout, this));
             String problem = run.resume();
             if (problem != null) {
                 throw new CommandException(Reason.LOST, problem);
