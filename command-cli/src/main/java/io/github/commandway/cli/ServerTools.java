@@ -2,7 +2,6 @@ package io.github.commandway.cli;
 
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
-import io.github.commandway.manager.CommandListener;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
@@ -18,9 +17,6 @@ import java.util.concurrent.ScheduledExecutorService;
 final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
-
-    /** More than tools are allowed to write unless they say so. */
-    private static final long MAX_COPIED = 64L << 20;
 
     private final Path folder;
     private final ToolCatalog catalog;
@@ -76,11 +72,6 @@ final class ServerTools implements AutoCloseable {
 
     ToolHandler handler() {
         return handler;
-    }
-
-    /** Keeps what runs on agents write. */
-    CommandListener copies() {
-        return handler.copies(MAX_COPIED);
     }
 
     /** Whether there is a tool or a toolchain of this name. */

@@ -25,7 +25,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -127,9 +126,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
      * @param timer waits until there is room for more; stays the caller's
      */
     public static Builder dingTalk(URI address, @Nullable String secret, ScheduledExecutorService timer) {
-        SecretKeySpec key = secret == null
-                ? null
-                : new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256");
+        SecretKeySpec key =
+                secret == null ? null : new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256");
         return new Builder(Kind.DINGTALK, address, key, 20, timer);
     }
 
@@ -383,7 +381,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                 Kind kind, URI address, @Nullable SecretKeySpec secret, int perMinute, ScheduledExecutorService timer) {
             String scheme = address.getScheme();
             if (!("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme)) || address.getHost() == null) {
-                throw new IllegalArgumentException("the address of a " + kind.label + " webhook is like https://host/path");
+                throw new IllegalArgumentException(
+                        "the address of a " + kind.label + " webhook is like https://host/path");
             }
             this.kind = kind;
             this.address = address;
