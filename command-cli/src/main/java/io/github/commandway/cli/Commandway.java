@@ -1,7 +1,7 @@
 package io.github.commandway.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -30,6 +30,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
         },
         usageHelpAutoWidth = true)
 public final class Commandway implements Runnable {
+    private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
+
     @Spec
     private @Nullable CommandSpec spec;
 
@@ -39,16 +41,21 @@ public final class Commandway implements Runnable {
     public static void main(String[] args) {
         Lifetime lifetime = new Lifetime();
         Surroundings surroundings = new Surroundings(
-                System.getenv(),
-                Path.of(""),
-                System.in,
-                new PrintWriter(System.out, true, StandardCharsets.UTF_8),
-                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
-                lifetime);
+                System.getenv(), Path.of(""), System.in, System.out, System.err, isTerminal(STANDARD_ERROR), lifetime);
         lifetime.followProcess();
         int code = run(surroundings, args);
         lifetime.ended(code);
         System.exit(code);
+    }
+
+    private static boolean isTerminal(Path stream) {
+        try {
+            String device = stream.toRealPath().toString();
+            return device.startsWith("/dev/pts/") || device.startsWith("/dev/tty");
+        } catch (IOException e) {
+            // such as on Windows, where --progress says it
+            return false;
+        }
     }
 
     /** Runs one command line and returns its exit code. */
@@ -79,6 +86,10 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CancelCommand(surroundings))
                 .addSubcommand(new ListCommand(surroundings))
                 .addSubcommand(new ClientsCommand(surroundings))
+                .addSubcommand(new CommandLine(new CmdCommand(surroundings)).setStopAtPositional(true))
+                .addSubcommand(new ResultCommand(surroundings))
+                .addSubcommand(new HistoryCommand(surroundings))
+                .addSubcommand(new ToolsCommand(surroundings).withSubcommands())
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
                 .addSubcommand(new TokenCommand(surroundings).withSubcommands())
@@ -86,6 +97,8 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CommandLine.HelpCommand())
                 .setOut(surroundings.out())
                 .setErr(surroundings.err())
+                // an argument such as @file is for the command or the tool
+                .setExpandAtFiles(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((exception, args) -> refuse(surroundings.err(), exception))
                 .setExecutionExceptionHandler(

@@ -84,6 +84,7 @@ final class ServerProcess implements AutoCloseable {
                     + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
                     + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
         }
+        HttpCallers callers = HttpCallers.of(settings);
         ServerQueues serverQueues = ServerQueues.of(settings);
         ServerIdentity identity = ServerIdentity.open(data);
         JoinTokens tokens = identity.tokens();
@@ -123,6 +124,7 @@ final class ServerProcess implements AutoCloseable {
         registry.register(queues);
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
+                .listener(new RunLog())
                 .listener(tools.handler().copies())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
@@ -138,7 +140,7 @@ final class ServerProcess implements AutoCloseable {
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
-        settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
+        callers.addTo(facade);
         HttpFacade http;
         try {
             http = facade.build();

@@ -93,13 +93,15 @@ final class ServerTools implements AutoCloseable {
                 + (handler.hasSandbox()
                         ? "there is a sandbox"
                         : "there is no sandbox, so tools that need one are refused"));
-        for (CatalogProblem problem : catalog.problems()) {
-            String place = problem.line() == 0
-                    ? ""
-                    : ":" + problem.line() + (problem.column() == 0 ? "" : ":" + problem.column());
-            lines.add("not usable: " + problem.path() + place + ": " + Table.printable(problem.message()));
-        }
+        catalog.problems().forEach(problem -> lines.add("not usable: " + described(problem)));
         return lines;
+    }
+
+    /** What is wrong, behind the place in the form that editors follow. */
+    static String described(CatalogProblem problem) {
+        String place =
+                problem.line() == 0 ? "" : ":" + problem.line() + (problem.column() == 0 ? "" : ":" + problem.column());
+        return problem.path() + place + ": " + Table.printable(problem.message());
     }
 
     private static String counted(long count, String what) {

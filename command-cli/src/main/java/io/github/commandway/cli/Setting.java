@@ -40,6 +40,13 @@ enum Setting {
             "",
             "who may use the HTTP API, name=secret; needed unless http.host is a loopback address",
             Role.SERVER),
+    HTTP_RIGHTS(
+            "http.rights",
+            "--http-rights",
+            Kind.MAP,
+            "",
+            "what who has a token may do, name=rights, such as robot=run view:own output:own cancel:own;tools=thumb*; everything unless it is named here",
+            Role.SERVER),
     HTTP_MAX_BODY("http.max-body", "--http-max-body", Kind.BYTES, "1MiB", "the largest body of a request", Role.SERVER),
     MODE(
             "mode",
@@ -118,6 +125,13 @@ enum Setting {
             Kind.TEXT,
             "",
             "what callbacks are signed with: Base64 of at least 24 bytes",
+            Role.SERVER),
+    NOTIFY_FILE(
+            "notify.file",
+            "--notify-file",
+            Kind.PATH,
+            "",
+            "the file that says who is told of the ends of runs; by default notify.yaml in the data folder, if it is there; needs a database",
             Role.SERVER),
     CONVERSATION_TARGET(
             "conversations.target",
@@ -362,6 +376,14 @@ enum Setting {
             Kind.LOG_FORMAT,
             "text",
             "text, or json (one object a line)",
+            Role.SERVER,
+            Role.AGENT),
+    LOG_FILE(
+            "log.file",
+            "--log-file",
+            Kind.TEXT,
+            "",
+            "a file that has the log too; at 10 MB it is renamed and a new one begun, and the last 10 are kept",
             Role.SERVER,
             Role.AGENT),
 

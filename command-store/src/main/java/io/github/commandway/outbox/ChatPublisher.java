@@ -51,7 +51,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
     private static final int MAX_ANSWER_BYTES = 65_536;
     private static final int MAX_ERROR = 200;
     private static final int MAX_LINE = 300;
-    private static final int MAX_EVENTS = 100;
+    private static final int MAX_OUTPUT = 4_000;
+    private static final int MORE_EVENTS = 10;
     private static final Set<Integer> UNAVAILABLE = Set.of(429, 502, 503, 504);
     /** Busy, and the ways to say that too much was sent. */
     private static final Set<Integer> DINGTALK_UNAVAILABLE = Set.of(-1, 90_030, 130_101, 130_102);
@@ -233,7 +234,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
         }
         long last = ended.get(0).path("last_event").asLong(0);
         String encoding = ended.get(0).path("encoding").asString("UTF-8");
-        return events.events(id, Math.max(0, last - MAX_EVENTS), MAX_EVENTS)
+        int count = outputLines + MORE_EVENTS;
+        return events.events(id, Math.max(0, last - count), count)
                 .handle((found, error) -> error == null ? lastLines(found, encoding) : List.of());
     }
 
@@ -250,7 +252,13 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                 .map(line -> line.replaceAll("\\p{Cntrl}+", " "))
                 .map(line -> line.length() <= MAX_LINE ? line : line.substring(0, MAX_LINE - 1) + "…")
                 .toList();
-        return lines.subList(Math.max(0, lines.size() - outputLines), lines.size());
+        int from = lines.size();
+        int characters = 0;
+        while (from > 0 && lines.size() - from < outputLines && characters < MAX_OUTPUT) {
+            from--;
+            characters += lines.get(from).length();
+        }
+        return lines.subList(from, lines.size());
     }
 
     private CompletableFuture<Void> post(List<JsonNode> ended, List<String> output) {

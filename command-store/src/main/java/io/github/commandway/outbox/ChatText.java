@@ -19,7 +19,7 @@ enum ChatText {
                     case '&' -> escaped.append("&amp;");
                     case '<' -> escaped.append("&lt;");
                     default -> {
-                        if ("\\`*_{}[]()#+-.!>|~".indexOf(c) >= 0) {
+                        if (ANYWHERE.indexOf(c) >= 0 || (i == 0 && AT_THE_BEGINNING.indexOf(c) >= 0)) {
                             escaped.append('\\');
                         }
                         escaped.append(c);
@@ -79,6 +79,8 @@ enum ChatText {
         }
     };
 
+    private static final String ANYWHERE = "\\`*_[]>|~";
+    private static final String AT_THE_BEGINNING = "#+-";
     private static final int MAX_LISTED = 10;
     private static final int MAX_MESSAGE = 500;
     private static final int MAX_LISTED_MESSAGE = 100;
