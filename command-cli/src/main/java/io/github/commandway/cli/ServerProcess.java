@@ -125,11 +125,12 @@ final class ServerProcess implements AutoCloseable {
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
                 .listener(new RunLog())
-                .listener(tools.copies())
+                .listener(tools.handler().copies())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);
         CommandManager manager = managing.build();
+        tools.handler().copies().start(manager);
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
@@ -256,6 +257,11 @@ final class ServerProcess implements AutoCloseable {
     /** Who is connected. */
     AgentServer agents() {
         return agents;
+    }
+
+    /** What executes its commands. */
+    CommandManager manager() {
+        return manager;
     }
 
     /** Where its records are. */

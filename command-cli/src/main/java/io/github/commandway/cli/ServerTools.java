@@ -32,9 +32,6 @@ final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
 
-    /** More than tools are allowed to write unless they say so. */
-    private static final long MAX_COPIED = 64L << 20;
-
     private final Path folder;
     private final ToolCatalog catalog;
     private final ToolHandler handler;
@@ -121,11 +118,6 @@ final class ServerTools implements AutoCloseable {
                                 ? options.withIds(IdGenerator.uuidV4(
                                         () -> ThreadLocalRandom.current().nextLong()))
                                 : options);
-    }
-
-    /** Keeps what runs on agents write. */
-    CommandListener copies() {
-        return handler.copies(MAX_COPIED);
     }
 
     /** Whether there is a tool or a toolchain of this name. */
