@@ -2,19 +2,31 @@ package io.github.commandway.cli;
 
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
+import io.github.commandway.http.HttpFacade;
+import io.github.commandway.http.ToolHttpOptions;
 import io.github.commandway.manager.CommandManager;
+import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
+import io.github.commandway.tools.ToolInstaller;
 import io.github.commandway.tools.ToolSchedules;
+import io.github.commandway.tools.ToolUpdater;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /** The tools of a server: what there is, and what runs them. Close it before the manager. */
@@ -29,6 +41,8 @@ final class ServerTools implements AutoCloseable {
     private final ToolCatalog catalog;
     private final ToolHandler handler;
     private final ScheduledExecutorService timer;
+    private @Nullable ToolUpdater updater;
+    private @Nullable ExecutorService updating;
     private @Nullable ToolSchedules schedules;
 
     private ServerTools(
@@ -54,11 +68,10 @@ final class ServerTools implements AutoCloseable {
                     + " is no folder; it should have the folders tools and toolchains");
         }
         ToolCatalog catalog = ToolCatalog.open(folder);
-        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-tools");
-            thread.setDaemon(true);
-            return thread;
-        });
+        Optional<Duration> updates = settings.given(Setting.TOOLS_UPDATE_EVERY).map(Kind::duration);
+        Optional<ToolInstaller.Builder> installer =
+                updates.map(every -> Repositories.installer(settings, started, catalog));
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(daemons("commandway-tools"));
         catalog.watch(timer, settings.duration(Setting.TOOLS_RELOAD_EVERY));
         Path runs = started.resolve(settings.data()).resolve(RUNS);
         ToolHandler handler = ToolHandler.builder(catalog, runs)
@@ -66,7 +79,28 @@ final class ServerTools implements AutoCloseable {
                 .keep(settings.number(Setting.TOOLS_KEEP_RUNS), settings.duration(Setting.TOOLS_KEEP_FOR))
                 .timer(timer)
                 .build();
-        return new ServerTools(folder, runs, catalog, handler, timer);
+        ServerTools tools = new ServerTools(folder, runs, catalog, handler, timer);
+        installer.ifPresent(from -> tools.update(
+                from.removeOld(settings.number(Setting.TOOLS_KEEP_VERSIONS), handler::uses)
+                        .build(),
+                settings.map(Setting.TOOLS_UPDATE),
+                updates.orElseThrow()));
+        return tools;
+    }
+
+    private static ThreadFactory daemons(String name) {
+        return task -> {
+            Thread thread = new Thread(task, name);
+            thread.setDaemon(true);
+            return thread;
+        };
+    }
+
+    private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {
+        updating = Executors.newSingleThreadExecutor(daemons("commandway-tool-updates"));
+        updater = ToolUpdater.start(installer, wanted, timer, updating, every, update -> {
+            // the updater has told the log of it
+        });
     }
 
     /** Where the catalogue is. */
@@ -78,6 +112,20 @@ final class ServerTools implements AutoCloseable {
 
     void register(Registry registry) {
         registry.register("tools", CommandIds.TOOL_EXECUTE, handler);
+    }
+
+    /** Has them run over HTTP. */
+    void addTo(HttpFacade.Builder facade, Settings settings) {
+        ToolHttpOptions options = ToolHttpOptions.ofDefaults().withCommandLineHelp(Commandway::helpOfTools);
+        String ids = settings.text(Setting.TOOLS_IDS);
+        facade.tools(
+                handler,
+                ids.equals("time")
+                        ? options.withIds(IdGenerator.timestampSequence(Clock.system(ZoneId.systemDefault())))
+                        : ids.equals("uuid4")
+                                ? options.withIds(IdGenerator.uuidV4(
+                                        () -> ThreadLocalRandom.current().nextLong()))
+                                : options);
     }
 
     /**
@@ -95,6 +143,7 @@ final class ServerTools implements AutoCloseable {
                 .start(timer);
     }
 
+    /** What runs them. */
     ToolHandler handler() {
         return handler;
     }
@@ -138,6 +187,12 @@ final class ServerTools implements AutoCloseable {
     public void close() {
         if (schedules != null) {
             schedules.close();
+        }
+        if (updater != null) {
+            updater.close();
+        }
+        if (updating != null) {
+            updating.shutdownNow();
         }
         timer.shutdownNow();
         handler.close();

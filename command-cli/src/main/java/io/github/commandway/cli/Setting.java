@@ -40,6 +40,13 @@ enum Setting {
             "",
             "who may use the HTTP API, name=secret; needed unless http.host is a loopback address",
             Role.SERVER),
+    HTTP_RIGHTS(
+            "http.rights",
+            "--http-rights",
+            Kind.MAP,
+            "",
+            "what who has a token may do, name=rights, such as robot=run view:own output:own cancel:own;tools=thumb*; everything unless it is named here",
+            Role.SERVER),
     HTTP_MAX_BODY("http.max-body", "--http-max-body", Kind.BYTES, "1MiB", "the largest body of a request", Role.SERVER),
     MODE(
             "mode",
@@ -249,7 +256,8 @@ enum Setting {
             Kind.DURATION,
             "2s",
             "how often changes of the catalogue are looked for",
-            Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
     TOOLS_MAX_RUNS(
             "tools.max-runs",
             "--tools-max-runs",
@@ -263,15 +271,24 @@ enum Setting {
             Kind.COUNT,
             "1000",
             "how many runs may wait; more are refused",
-            Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
     TOOLS_KEEP_RUNS(
             "tools.keep-runs",
             "--tools-keep-runs",
             Kind.COUNT,
             "1000",
             "how many folders of runs that have ended are kept",
-            Role.SERVER),
-    TOOLS_KEEP_FOR("tools.keep-for", "--tools-keep-for", Kind.DURATION, "24h", "how long they are kept", Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_KEEP_FOR(
+            "tools.keep-for",
+            "--tools-keep-for",
+            Kind.DURATION,
+            "24h",
+            "how long they are kept",
+            Role.SERVER,
+            Role.AGENT),
 
     AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
     AGENT_SERVERS(
@@ -295,6 +312,13 @@ enum Setting {
             Kind.COUNT,
             "10",
             "how many commands are executed at a time",
+            Role.AGENT),
+    AGENT_TOOLS(
+            "agent.tools",
+            "--agent-tools",
+            Kind.TEXT,
+            "",
+            "the catalogue of tools and toolchains that this agent runs; without one it runs none",
             Role.AGENT),
     AGENT_TRANSPORT(
             "agent.transport",
@@ -380,7 +404,9 @@ enum Setting {
         /** Somebody who works on the data folder only. */
         OPERATOR,
         /** Somebody who works on the folder of tools. */
-        TOOLS
+        TOOLS,
+        /** Somebody who exchanges the program. */
+        PROGRAM
     }
 
     private final String key;

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
 /**
@@ -14,6 +15,9 @@ import reactor.core.publisher.Mono;
  * @param anyType whether the body is read as JSON even if it says to be a form, as curl does unless told otherwise
  * @param numbered whether its problems have the numbers of the task API ({@link ErrorNumbers})
  * @param open whether it is answered without credentials
+ * @param needs the rights that the caller must have
+ * @param extent of which commands the caller must have them at least
+ * @param hidesResults whether results are left out of the answer without the right to see output
  * @param query the parameters that it takes
  * @param body the members of the JSON object that it takes; empty if it takes none
  * @param answers what it answers when all is well: status to the name of a schema in {@link Schemas}
@@ -24,6 +28,9 @@ record Route(
         String path,
         String summary,
         boolean open,
+        List<Right> needs,
+        Extent extent,
+        boolean hidesResults,
         boolean anyType,
         boolean numbered,
         List<Field> query,
@@ -37,6 +44,16 @@ record Route(
 
     /** In {@link #answers}: a status that the table cannot know. */
     static final int ANY_STATUS = 0;
+
+    /** Of which commands a route needs its rights. */
+    enum Extent {
+        /** Of some: whether of the one that it is about is looked at when that is known. */
+        SOME,
+        /** Of all that are the caller's own. */
+        OWN,
+        /** Of all, since it is not about commands that are somebody's. */
+        ALL
+    }
 
     /** Answers one call of the route; runs in an event loop, so it must not block. */
     @FunctionalInterface
@@ -76,12 +93,15 @@ record Route(
         return new Builder("DELETE", path, summary);
     }
 
-    /** Builds a {@link Route}; {@link #handledBy} ends it. */
+    /** Builds a {@link Route}; {@link #handledBy} ends it, and fails if it was not said what rights are needed. */
     static final class Builder {
         private final String method;
         private final String path;
         private final String summary;
         private boolean open;
+        private @Nullable List<Right> needs;
+        private Extent extent = Extent.SOME;
+        private boolean hidesResults;
         private boolean anyType;
         private boolean numbered;
         private List<Field> query = List.of();
@@ -97,6 +117,38 @@ record Route(
 
         Builder withoutCredentials() {
             open = true;
+            return needsNothing();
+        }
+
+        /** Only for callers who have these rights, if only for some commands; {@link Records} looks which. */
+        Builder needs(Right... rights) {
+            return needs(Extent.SOME, rights);
+        }
+
+        /** Only for callers who have these rights for all commands of their own. */
+        Builder needsForOwn(Right... rights) {
+            return needs(Extent.OWN, rights);
+        }
+
+        /** Only for callers who have these rights for all commands. */
+        Builder needsForAll(Right... rights) {
+            return needs(Extent.ALL, rights);
+        }
+
+        private Builder needs(Extent extent, Right... rights) {
+            this.extent = extent;
+            needs = List.of(rights);
+            return this;
+        }
+
+        /** For everybody who is let in. */
+        Builder needsNothing() {
+            return needs(Extent.SOME);
+        }
+
+        /** The answer has results of commands, which are left out where the caller may not see them. */
+        Builder hidesResults() {
+            hidesResults = true;
             return this;
         }
 
@@ -143,7 +195,24 @@ record Route(
         }
 
         Route handledBy(Handler handler) {
-            return new Route(method, path, summary, open, anyType, numbered, query, body, answers, problems, handler);
+            if (needs == null) {
+                throw new IllegalStateException(method + " " + path + " does not say what rights it needs");
+            }
+            return new Route(
+                    method,
+                    path,
+                    summary,
+                    open,
+                    needs,
+                    extent,
+                    hidesResults,
+                    anyType,
+                    numbered,
+                    query,
+                    body,
+                    answers,
+                    problems,
+                    handler);
         }
     }
 }
