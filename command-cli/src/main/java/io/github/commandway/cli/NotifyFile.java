@@ -109,11 +109,13 @@ final class NotifyFile {
     /**
      * Reads the file that is set, or the one in the data folder; nothing if neither is there.
      *
+     * @param started the folder in which the program was started
      * @throws UsageException if something in it is wrong
      */
-    static Optional<NotifyFile> find(Settings settings, Path data) {
+    static Optional<NotifyFile> find(Settings settings, Path started) {
         Optional<String> given = settings.given(Setting.NOTIFY_FILE);
-        Path file = given.map(Path::of).orElseGet(() -> data.resolve(NAME));
+        Path file = given.map(started::resolve)
+                .orElseGet(() -> started.resolve(settings.data()).resolve(NAME));
         if (given.isEmpty() && !Files.exists(file)) {
             return Optional.empty();
         }

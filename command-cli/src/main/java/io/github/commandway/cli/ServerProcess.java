@@ -115,7 +115,7 @@ final class ServerProcess implements AutoCloseable {
         ServerStore store;
         try {
             queues = serverQueues.build(registry, agents, groups, tools);
-            store = ServerStore.open(settings, data, metrics);
+            store = ServerStore.open(settings, folder, metrics);
         } catch (UsageException e) {
             tools.close();
             groups.close();

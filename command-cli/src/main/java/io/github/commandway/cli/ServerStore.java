@@ -91,13 +91,15 @@ final class ServerStore implements AutoCloseable {
     /**
      * Opens it.
      *
+     * @param started the folder in which the program was started
      * @throws UsageException if it cannot be opened; the message says why
      */
-    static ServerStore open(Settings settings, Path data, CommandMetrics metrics) {
+    static ServerStore open(Settings settings, Path started, CommandMetrics metrics) {
         String kind = settings.text(Setting.STORE);
         Optional<String> callbackUrl = settings.given(Setting.CALLBACK_URL);
         Optional<Duration> retention = settings.given(Setting.RETENTION).map(Kind::duration);
-        NotifyFile notify = NotifyFile.find(settings, data).orElse(null);
+        NotifyFile notify = NotifyFile.find(settings, started).orElse(null);
+        Path data = started.resolve(settings.data());
         if (kind.equals("memory")) {
             if (notify != null) {
                 throw new UsageException("notification needs a database, so that nothing is lost on its way; "

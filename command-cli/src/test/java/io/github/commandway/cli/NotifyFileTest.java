@@ -79,7 +79,8 @@ class NotifyFileTest {
         write(text);
         assertThatThrownBy(() -> NotifyFile.find(settings(Map.of()), folder))
                 .isInstanceOf(UsageException.class)
-                .hasMessageStartingWith(folder.resolve("notify.yaml").toString())
+                .hasMessageStartingWith(
+                        folder.resolve("commandway-data/notify.yaml").toString())
                 .hasMessageContaining(expected)
                 .hasMessageNotContaining("s3cret");
     }
@@ -106,7 +107,8 @@ class NotifyFileTest {
     }
 
     private void write(String text) throws IOException {
-        Files.writeString(folder.resolve("notify.yaml"), text);
+        Files.createDirectories(folder.resolve("commandway-data"));
+        Files.writeString(folder.resolve("commandway-data/notify.yaml"), text);
     }
 
     private Settings settings(Map<String, String> environment) {

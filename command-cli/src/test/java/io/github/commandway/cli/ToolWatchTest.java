@@ -71,13 +71,13 @@ class ToolWatchTest {
                         "COMMANDWAY_TOOLS_FOLDER",
                         folder.toString(),
                         "COMMANDWAY_NOTIFY_FILE",
-                        folder.resolve("notify.yaml").toString()),
+                        "notify.yaml"),
                 null,
                 folder);
         try (ServerProcess server = ServerProcess.start(settings, folder)) {
             await().atMost(Duration.ofSeconds(30)).until(() -> told.size() > 1);
             assertThat(told.get(0))
-                    .startsWith("*tool:brittle 1.4.2 failed*\nexecutor_error: exit code 7, exit code 7\n")
+                    .startsWith("*tool:brittle 1.4.2 failed*\nexecutor_error: exit code 7\n")
                     .contains(", on tool:brittle, for schedule:often\n<https://commandway.example/result/")
                     .contains("trying")
                     .contains("no luck");

@@ -2,6 +2,7 @@ package io.github.commandway.http;
 
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.tool.api.ToolInfo;
 import io.github.commandway.tool.api.ToolService;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -10,6 +11,8 @@ import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -21,6 +24,7 @@ final class ToolMetrics {
     private final MeterRegistry registry;
     private final ToolService tools;
     private final Duration[] buckets;
+    private final Map<String, Tags> known = new ConcurrentHashMap<>();
 
     ToolMetrics(MeterRegistry registry, ToolService tools, Duration[] buckets) {
         this.registry = registry;
@@ -69,16 +73,30 @@ final class ToolMetrics {
     }
 
     private Tags tool(String type, String version) {
+        // a look at the catalogue for each run would cost more than the counting
+        String key = type + ' ' + version;
+        Tags found = known.get(key);
+        if (found != null) {
+            return found;
+        }
+        Tags tags = lookUp(type, version);
+        if (tags.stream().noneMatch(tag -> tag.getValue().equals(OTHER))) {
+            known.put(key, tags);
+        }
+        return tags;
+    }
+
+    private Tags lookUp(String type, String version) {
         if (type.startsWith(ToolService.TOOLCHAIN_TYPE)) {
             String name = type.substring(ToolService.TOOLCHAIN_TYPE.length());
-            boolean known = tools.listToolchains().stream()
+            boolean isKnown = tools.listToolchains().stream()
                     .anyMatch(chain -> chain.name().equals(name));
-            return Tags.of("tool", known ? type : OTHER, "version", "");
+            return Tags.of("tool", isKnown ? type : OTHER, "version", "");
         }
         String name = type.substring(ToolService.TOOL_TYPE.length());
         List<String> versions = tools.listTools().stream()
                 .filter(tool -> tool.name().equals(name))
-                .map(tool -> tool.version())
+                .map(ToolInfo::version)
                 .toList();
         return Tags.of(
                 "tool",

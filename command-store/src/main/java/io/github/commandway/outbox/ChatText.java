@@ -137,7 +137,7 @@ enum ChatText {
         }
         JsonNode one = ended.get(0);
         text.append(escape(oneLine(why(one), MAX_MESSAGE)));
-        if (!one.path("exit_code").isMissingNode()) {
+        if (!one.path("exit_code").isMissingNode() && !why(one).contains("exit code")) {
             text.append(", exit code ").append(escape(one.path("exit_code").asString("")));
         }
         text.append(lineEnd())

@@ -283,6 +283,22 @@ class ToolSchedulesTest {
     }
 
     @Test
+    void aRunThatIsRefusedForGoodIsSaidAndTheScheduleGoesOn() throws Exception {
+        // nothing here executes commands on agents, and nobody here knows what tools those have
+        schedule("cmd: only-there", "on: 'agent:a'");
+        try (ToolSchedules schedules = schedules()) {
+            for (int hour = 1; hour <= 2; hour++) {
+                time.advance(Duration.ofHours(1));
+                assertThat(schedules.list(1).get(0).last())
+                        .isEqualTo(new Fired(
+                                Instant.parse("2026-01-01T0" + hour + ":00:00Z"),
+                                null,
+                                "nothing is registered here that handles commands to agent:a"));
+            }
+        }
+    }
+
+    @Test
     void whatIsWrongInAFileIsAProblemWithItsPlace() throws Exception {
         bad("a", "cmd: hello\n", "schedules/a.yaml, line 1, column 1: there should be a 'cron'");
         bad("b", "cron: '* * *'\ncmd: hello\n", "line 1, column 7: '* * *' should have 5 fields");
