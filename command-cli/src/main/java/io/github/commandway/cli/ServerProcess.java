@@ -125,17 +125,19 @@ final class ServerProcess implements AutoCloseable {
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
                 .listener(new RunLog())
-                .listener(tools.copies())
+                .listener(tools.handler().copies())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);
         CommandManager manager = managing.build();
+        tools.handler().copies().start(manager);
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        tools.addTo(facade, settings);
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
@@ -255,6 +257,11 @@ final class ServerProcess implements AutoCloseable {
     /** Who is connected. */
     AgentServer agents() {
         return agents;
+    }
+
+    /** What executes its commands. */
+    CommandManager manager() {
+        return manager;
     }
 
     /** Where its records are. */

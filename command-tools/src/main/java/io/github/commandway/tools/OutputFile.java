@@ -123,7 +123,12 @@ final class OutputFile implements AutoCloseable {
                 data.readFully(bytes);
                 long end = next + HEADER + length;
                 pieces.add(new RunOutput.Piece(
-                        next, end, Instant.ofEpochMilli(at), CHANNELS.get(which % CHANNELS.size()), bytes, charsets.get(number)));
+                        next,
+                        end,
+                        Instant.ofEpochMilli(at),
+                        CHANNELS.get(which % CHANNELS.size()),
+                        bytes,
+                        charsets.get(number)));
                 next = end;
                 sum += length;
             }

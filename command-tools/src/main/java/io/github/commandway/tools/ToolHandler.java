@@ -7,7 +7,6 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.exec.Containment;
-import io.github.commandway.manager.CommandListener;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRejectedException.Code;
@@ -64,6 +63,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     /** How long a run may take whose tool is not known here, unless its caller says less. */
     private static final Duration ELSEWHERE = Duration.ofHours(1);
 
+    /** How much of a run elsewhere is kept here: more than tools may write unless they say so. */
+    private static final long MAX_COPIED = 64L << 20;
+
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
@@ -78,13 +80,13 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     private final ExecutorService threads;
     private final Set<Run> active = ConcurrentHashMap.newKeySet();
 
-    /** Those that run elsewhere and write here. */
-    private final Set<String> copies = ConcurrentHashMap.newKeySet();
+    private final RunCopies copies;
 
     private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
         clock = builder.clock;
+        copies = new RunCopies(runs, MAX_COPIED, this::encoding);
         kept = new KeptRuns(runs, builder.keepRuns, builder.keepFor, builder.clock);
         nanoTicker = builder.nanoTicker;
         this.launcher = launcher;
@@ -99,7 +101,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    () -> kept.purge(Stream.concat(copies.stream(), active.stream().map(run -> run.id))
+                    () -> kept.purge(Stream.concat(
+                                    copies.open().stream().map(RecordId::toString),
+                                    active.stream().map(run -> run.id))
                             .collect(Collectors.toSet())),
                     PURGE_EVERY.toNanos(),
                     PURGE_EVERY.toNanos(),
@@ -130,6 +134,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     @Override
     public int running() {
         return slots.running();
+    }
+
+    /**
+     * Whether a run of this version is under way or waits. Of a toolchain under way, each version of its tools counts. Once the catalogue does not have the version any more, the answer does
+     * not become true again.
+     */
+    public boolean uses(Tool tool) {
+        synchronized (active) {
+            return active.stream().anyMatch(run -> run.uses(tool));
+        }
     }
 
     @Override
@@ -333,8 +347,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
         Run run;
         try {
-            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
-            requireRoom(recorded.request());
+            ToolRequest request = parse(recorded.request());
+            synchronized (active) {
+                run = new Run(context, recorded, tag, receiver, request);
+                requireRoom(recorded.request());
+                active.add(run);
+            }
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
@@ -343,7 +361,6 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             receiver.completeYield(tag, null, e);
             return;
         }
-        active.add(run);
         context.onCancel(run);
         slots.submit(run.claim);
     }
@@ -355,11 +372,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
     }
 
-    /**
-     * Keeps what runs on agents write here, too, in the form and for the time of runs that are here; to be added to the manager's listeners. At most {@code maxBytes} of each run.
-     */
-    public CommandListener copies(long maxBytes) {
-        return new Copies(copies, runs, maxBytes, this::encoding);
+    /** Keeps what runs elsewhere write, beside the folders of runs that are here and for as long. */
+    public RunCopies copies() {
+        return copies;
     }
 
     /**
@@ -451,6 +466,19 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             this.claim = tool == null
                     ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
                     : new Slots.Claim(tool.name(), tool.concurrency(), tool.locks(), tool.pool(), true, this::granted);
+        }
+
+        boolean uses(Tool other) {
+            if (tool != null) {
+                return tool.name().equals(other.name()) && tool.version().equals(other.version());
+            }
+            // what is gone from the catalogue may have had any
+            return catalog.toolchains().stream()
+                    .filter(chain -> chain.name().equals(request.name()))
+                    .findFirst()
+                    .map(chain ->
+                            chain.steps().stream().anyMatch(step -> step.tool().equals(other.name())))
+                    .orElse(true);
         }
 
         private void granted() {
@@ -611,13 +639,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     slots,
                     execution,
                     nanoTicker,
-                    new ToolchainRun.Setting(
-                            id,
-                            folder,
-                            output,
-                            context.traceParent(),
-                            timeout,
-                            this));
+                    new ToolchainRun.Setting(id, folder, output, context.traceParent(), timeout, this));
             String problem = run.resume();
             if (problem != null) {
                 throw new CommandException(Reason.LOST, problem);
