@@ -9,6 +9,8 @@ import org.jspecify.annotations.Nullable;
  * @param target only those for this target, or null for all
  * @param status only those in this status, or null for all
  * @param type only those of this type, or null for all
+ * @param principal only those of this caller, or null for all
+ * @param toolsOnly whether to list runs of tools and toolchains only: those whose type begins with {@code tool:} or {@code toolchain:}
  * @param from only those accepted at this moment or later, or null for all
  * @param until only those accepted before this moment, or null for all
  * @param limit how many at most, from 1 to 1,000
@@ -18,6 +20,8 @@ public record CommandQuery(
         @Nullable Target target,
         @Nullable CommandStatus status,
         @Nullable String type,
+        @Nullable String principal,
+        boolean toolsOnly,
         @Nullable Instant from,
         @Nullable Instant until,
         int limit,
@@ -32,8 +36,37 @@ public record CommandQuery(
         }
     }
 
-    /** Asks for records of any type and time. */
+    /** Asks for records of any caller. */
+    public CommandQuery(
+            @Nullable Target target,
+            @Nullable CommandStatus status,
+            @Nullable String type,
+            @Nullable Instant from,
+            @Nullable Instant until,
+            int limit,
+            @Nullable String cursor) {
+        this(target, status, type, null, false, from, until, limit, cursor);
+    }
+
+    /** Asks for records of any type, caller and time. */
     public CommandQuery(@Nullable Target target, @Nullable CommandStatus status, int limit, @Nullable String cursor) {
         this(target, status, null, null, null, limit, cursor);
+    }
+
+    /** Asks for runs of tools and toolchains, wherever they ran. */
+    public static CommandQuery runsOfTools(
+            @Nullable String type,
+            @Nullable String principal,
+            @Nullable CommandStatus status,
+            @Nullable Instant from,
+            @Nullable Instant until,
+            int limit,
+            @Nullable String cursor) {
+        return new CommandQuery(null, status, type, principal, true, from, until, limit, cursor);
+    }
+
+    /** Whether a command of this type is a run of a tool or toolchain. */
+    public static boolean isRunOfTool(String type) {
+        return type.startsWith("tool:") || type.startsWith("toolchain:");
     }
 }
