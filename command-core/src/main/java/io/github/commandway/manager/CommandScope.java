@@ -23,9 +23,19 @@ public record CommandScope(@Nullable String principal, List<String> types, List<
 
     /** Whether a command that was asked for like this is among them. */
     public boolean includes(CommandRequest request) {
-        return (principal == null || Objects.equals(principal, request.principal()))
-                && matches(types, request.type())
-                && (targets.isEmpty() || matches(targets, request.target().toString()));
+        return includes(request.principal(), request.type(), request.target().toString());
+    }
+
+    /** Whether a command of this caller and type, for a target with this text form, is among them. */
+    public boolean includes(@Nullable String caller, String type, String target) {
+        return (principal == null || Objects.equals(principal, caller))
+                && matches(types, type)
+                && matches(targets, target);
+    }
+
+    /** Whether there may be commands of this type among them. */
+    public boolean includesType(String type) {
+        return matches(types, type);
     }
 
     private static boolean matches(List<String> patterns, String name) {

@@ -278,6 +278,14 @@ public final class SqlCommandStore implements CommandStore {
             sql.append(" and type = ?");
             parameters.add(query.type());
         }
+        if (query.principal() != null) {
+            sql.append(" and principal = ?");
+            parameters.add(query.principal());
+        }
+        if (query.toolsOnly() && query.type() == null) {
+            // as in the index that is for this
+            sql.append(" and (substr(type, 1, 5) = 'tool:' or substr(type, 1, 10) = 'toolchain:')");
+        }
         Instant from = query.from();
         if (from != null) {
             sql.append(" and created_at >= ?");
