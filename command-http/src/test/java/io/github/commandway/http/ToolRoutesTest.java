@@ -36,10 +36,7 @@ class ToolRoutesTest {
         ToolServer.script(folder, "hidden", "echo hidden", "description: by POST only");
         Files.writeString(folder.resolve("tools/hidden/1.0.0/tool.yaml"), "command: [main.sh]\n");
         ToolServer.script(folder, "gated", "cat > /dev/null < $1; echo open; exit $2", "isolation: none");
-        ToolServer.write(
-                folder,
-                "toolchains/export-job.yaml",
-"""
+        ToolServer.write(folder, "toolchains/export-job.yaml", """
                         parameters: [{name: what, default: world}]
                         toolchain:
                           - greet: {cmd: say, args: ['hello ${params.what}']}
