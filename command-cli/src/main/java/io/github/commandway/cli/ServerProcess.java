@@ -106,6 +106,7 @@ final class ServerProcess implements AutoCloseable {
             throw e;
         }
         tools.register(registry);
+        metrics.tools(tools.handler());
         AgentGroups groups = AgentGroups.builder(agents, registry)
                 .eligibility(new ToolEligibility())
                 .build();
@@ -176,6 +177,7 @@ final class ServerProcess implements AutoCloseable {
             manager.recover().join();
             store.conversations().ifPresent(conversations -> conversations.start(manager));
             queues.start(manager);
+            tools.startSchedules(manager, settings);
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             // late, since an agent in this folder that waits for it looks for the addresses then
