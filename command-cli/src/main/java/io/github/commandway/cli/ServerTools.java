@@ -4,6 +4,7 @@ import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.HttpFacade;
 import io.github.commandway.http.ToolHttpOptions;
+import io.github.commandway.manager.CommandListener;
 import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
