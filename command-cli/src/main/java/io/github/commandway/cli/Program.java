@@ -34,7 +34,8 @@ final class Program {
     static Program ofThisProcess() throws IOException {
         @Nullable CodeSource source = Commandway.class.getProtectionDomain().getCodeSource();
         try {
-            Path path = source == null ? Path.of("") : Path.of(source.getLocation().toURI());
+            Path path =
+                    source == null ? Path.of("") : Path.of(source.getLocation().toURI());
             if (Files.isRegularFile(path)) {
                 return new Program(path.toRealPath());
             }

@@ -4,12 +4,13 @@ import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.HttpFacade;
 import io.github.commandway.http.ToolHttpOptions;
-import io.github.commandway.manager.CommandListener;
+import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
 import io.github.commandway.tools.ToolInstaller;
+import io.github.commandway.tools.ToolSchedules;
 import io.github.commandway.tools.ToolUpdater;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -32,19 +33,22 @@ import org.jspecify.annotations.Nullable;
 final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
-
-    /** More than tools are allowed to write unless they say so. */
-    private static final long MAX_COPIED = 64L << 20;
+    private static final String SCHEDULES = "schedules.json";
+    private static final Duration MADE_UP_WITHIN = Duration.ofHours(24);
 
     private final Path folder;
+    private final Path runs;
     private final ToolCatalog catalog;
     private final ToolHandler handler;
     private final ScheduledExecutorService timer;
     private @Nullable ToolUpdater updater;
     private @Nullable ExecutorService updating;
+    private @Nullable ToolSchedules schedules;
 
-    private ServerTools(Path folder, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
+    private ServerTools(
+            Path folder, Path runs, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
         this.folder = folder;
+        this.runs = runs;
         this.catalog = catalog;
         this.handler = handler;
         this.timer = timer;
@@ -75,7 +79,7 @@ final class ServerTools implements AutoCloseable {
                 .keep(settings.number(Setting.TOOLS_KEEP_RUNS), settings.duration(Setting.TOOLS_KEEP_FOR))
                 .timer(timer)
                 .build();
-        ServerTools tools = new ServerTools(folder, catalog, handler, timer);
+        ServerTools tools = new ServerTools(folder, runs, catalog, handler, timer);
         installer.ifPresent(from -> tools.update(
                 from.removeOld(settings.number(Setting.TOOLS_KEEP_VERSIONS), handler::uses)
                         .build(),
@@ -124,9 +128,24 @@ final class ServerTools implements AutoCloseable {
                                 : options);
     }
 
-    /** Keeps what runs on agents write. */
-    CommandListener copies() {
-        return handler.copies(MAX_COPIED);
+    /**
+     * Begins to submit what schedules ask for. What was missed is made up for within a day, and not when records are gone that would show that it was not missed.
+     *
+     * @throws IOException if the file that says up to when they are settled cannot be read
+     */
+    void startSchedules(CommandManager manager, Settings settings) throws IOException {
+        Duration within = settings.given(Setting.RETENTION)
+                .map(Kind::duration)
+                .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
+                .orElse(MADE_UP_WITHIN);
+        schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
+                .madeUpWithin(within)
+                .start(timer);
+    }
+
+    /** What runs them. */
+    ToolHandler handler() {
+        return handler;
     }
 
     /** Whether there is a tool or a toolchain of this name. */
@@ -166,6 +185,9 @@ final class ServerTools implements AutoCloseable {
     /** Ends what runs, with all its processes, and returns when it has ended. */
     @Override
     public void close() {
+        if (schedules != null) {
+            schedules.close();
+        }
         if (updater != null) {
             updater.close();
         }

@@ -190,10 +190,16 @@ final class ToolsRepositoryCommands {
 
     @Command(name = "keygen", description = "Makes the pair of keys with which a repository is signed and checked.")
     static final class Keygen extends ToolsCommand.OnFolder {
-        @Parameters(index = "0", paramLabel = "<private>", description = "The file for the key that signs; it stays with who publishes.")
+        @Parameters(
+                index = "0",
+                paramLabel = "<private>",
+                description = "The file for the key that signs; it stays with who publishes.")
         private Path privateKey = Path.of("");
 
-        @Parameters(index = "1", paramLabel = "<public>", description = "The file for the key that checks, for tools.repository-key.")
+        @Parameters(
+                index = "1",
+                paramLabel = "<public>",
+                description = "The file for the key that checks, for tools.repository-key.")
         private Path publicKey = Path.of("");
 
         Keygen(Surroundings surroundings) {
@@ -279,8 +285,7 @@ final class ToolsRepositoryCommands {
                     RepositoryKeys.readPublic(started.resolve(keys.get(1))),
                     RepositoryKeys.readPrivate(started.resolve(keys.get(0))));
             try {
-                RepositoryWriter writer =
-                        RepositoryWriter.open(started.resolve(repository), pair, Clock.systemUTC());
+                RepositoryWriter writer = RepositoryWriter.open(started.resolve(repository), pair, Clock.systemUTC());
                 ToolCatalog catalog = ToolCatalog.open(ServerTools.folder(settings, started));
                 for (String tool : tools) {
                     Named named = Named.of(tool).withVersion();

@@ -43,8 +43,8 @@ final class UpgradeCommand extends SettingsCommand {
             print("this was " + Commandway.Version.number() + " and is " + program.rollBack() + " from now on");
             return ExitCode.OK.code();
         }
-        SignedRepository repository = Repositories.open(
-                settings, surroundings().folder(), Setting.UPGRADE_REPOSITORY, Setting.UPGRADE_KEY);
+        SignedRepository repository =
+                Repositories.open(settings, surroundings().folder(), Setting.UPGRADE_REPOSITORY, Setting.UPGRADE_KEY);
         Artifact found = repository.find(NAME, wanted);
         if (wanted.isEmpty() && !isNewer(found.version(), Commandway.Version.number())) {
             print(Commandway.Version.number() + " is the newest");

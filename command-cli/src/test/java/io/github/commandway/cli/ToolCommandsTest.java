@@ -287,7 +287,9 @@ class ToolCommandsTest {
                 .contains(failed)
                 .doesNotContain(completed);
         assertThat(client("history", "--until", "2020-01-01T00:00:00Z").out()).doesNotContain(failed, completed);
-        assertThat(json(client("history", "--limit", "1", "--json")).path("runs").size())
+        assertThat(json(client("history", "--limit", "1", "--json"))
+                        .path("runs")
+                        .size())
                 .isEqualTo(1);
         assertThat(client("history", "--from", "yesterday").exitCode()).isEqualTo(ExitCode.USAGE.code());
     }
