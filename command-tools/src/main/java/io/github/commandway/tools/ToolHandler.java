@@ -46,6 +46,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * Runs the tools and toolchains of a catalogue: the handler of commands to {@code tool:<name>}, whose payload is a {@link ToolRequest} in JSON. Safe for use by many threads.
@@ -582,8 +583,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         true);
             }
             RunFolder folder = folder();
+            // so that a log can tell which run its lines are about
+            MDC.put("run", id);
             try (OutputFile output = new OutputFile(folder.output(), clock)) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
+            } finally {
+                MDC.remove("run");
             }
         }
 
