@@ -63,8 +63,7 @@ final class AgentProcess implements AutoCloseable {
             return Optional.empty();
         }
         CommandRouter router = ReferenceCommands.router(settings, folder, surroundings.folder());
-        Optional<Path> toolFolder =
-                settings.given(Setting.AGENT_TOOLS).map(surroundings.folder()::resolve);
+        Optional<Path> toolFolder = settings.given(Setting.AGENT_TOOLS).map(surroundings.folder()::resolve);
         AgentRuntime.Builder agent = AgentRuntime.builder(router)
                 .servers(servers(settings, surroundings).toArray(ServerAddress[]::new))
                 .identity(identity.get())

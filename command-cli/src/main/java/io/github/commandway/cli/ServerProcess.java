@@ -106,6 +106,7 @@ final class ServerProcess implements AutoCloseable {
             throw e;
         }
         tools.register(registry);
+        metrics.tools(tools.handler());
         AgentGroups groups = AgentGroups.builder(agents, registry)
                 .eligibility(new ToolEligibility())
                 .build();
@@ -125,17 +126,19 @@ final class ServerProcess implements AutoCloseable {
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
                 .listener(new RunLog())
-                .listener(tools.copies())
+                .listener(tools.handler().copies())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);
         CommandManager manager = managing.build();
+        tools.handler().copies().start(manager);
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        tools.addTo(facade, settings);
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
@@ -174,6 +177,7 @@ final class ServerProcess implements AutoCloseable {
             manager.recover().join();
             store.conversations().ifPresent(conversations -> conversations.start(manager));
             queues.start(manager);
+            tools.startSchedules(manager, settings);
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             // late, since an agent in this folder that waits for it looks for the addresses then
@@ -255,6 +259,11 @@ final class ServerProcess implements AutoCloseable {
     /** Who is connected. */
     AgentServer agents() {
         return agents;
+    }
+
+    /** What executes its commands. */
+    CommandManager manager() {
+        return manager;
     }
 
     /** Where its records are. */

@@ -115,8 +115,9 @@ record ServerQueues(List<Queue> all) {
         for (Queue queue : all) {
             if (registry.get(queue.target().commandId()) == null
                     || (queue.target() instanceof Target.Tool tool && !tools.has(tool.name()))) {
-                throw new UsageException("queue '" + queue.options().name() + "' leads to " + queue.target()
-                        + ", and nothing here executes commands for that; an agent is named agent:<id>, and any of several group:<label>=<value>");
+                throw new UsageException(
+                        "queue '" + queue.options().name() + "' leads to " + queue.target()
+                                + ", and nothing here executes commands for that; an agent is named agent:<id>, and any of several group:<label>=<value>");
             }
             builder.queue(queue.options(), queue.target(), room(queue.target(), agents, groups));
         }

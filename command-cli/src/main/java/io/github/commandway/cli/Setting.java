@@ -404,7 +404,9 @@ enum Setting {
         /** Somebody who works on the data folder only. */
         OPERATOR,
         /** Somebody who works on the folder of tools. */
-        TOOLS
+        TOOLS,
+        /** Somebody who exchanges the program. */
+        PROGRAM
     }
 
     private final String key;

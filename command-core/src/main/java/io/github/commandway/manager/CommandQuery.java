@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param until only those accepted before this moment, or null for all
  * @param limit how many at most, from 1 to 1,000
  * @param cursor where the page before ended ({@link CommandPage#nextCursor()}), or null to begin
+ * @param scope only those that are also among these
  */
 public record CommandQuery(
         @Nullable Target target,
@@ -21,7 +22,8 @@ public record CommandQuery(
         @Nullable Instant from,
         @Nullable Instant until,
         int limit,
-        @Nullable String cursor) {
+        @Nullable String cursor,
+        CommandScope scope) {
     /** The most records on one page. */
     public static final int MAX_LIMIT = 1_000;
 
@@ -32,8 +34,25 @@ public record CommandQuery(
         }
     }
 
+    /** Asks for records of all callers. */
+    public CommandQuery(
+            @Nullable Target target,
+            @Nullable CommandStatus status,
+            @Nullable String type,
+            @Nullable Instant from,
+            @Nullable Instant until,
+            int limit,
+            @Nullable String cursor) {
+        this(target, status, type, from, until, limit, cursor, CommandScope.ALL);
+    }
+
     /** Asks for records of any type and time. */
     public CommandQuery(@Nullable Target target, @Nullable CommandStatus status, int limit, @Nullable String cursor) {
         this(target, status, null, null, null, limit, cursor);
+    }
+
+    /** The same, within this scope. */
+    public CommandQuery within(CommandScope scope) {
+        return new CommandQuery(target, status, type, from, until, limit, cursor, scope);
     }
 }

@@ -273,7 +273,8 @@ public final class InMemoryCommandStore implements CommandStore {
                 && (target == null || row.request.target().equals(target))
                 && (query.type() == null || row.request.type().equals(query.type()))
                 && (from == null || row.createdAtMillis >= from.toEpochMilli())
-                && (until == null || row.createdAtMillis < until.toEpochMilli());
+                && (until == null || row.createdAtMillis < until.toEpochMilli())
+                && query.scope().includes(row.request);
     }
 
     @Override

@@ -53,7 +53,10 @@ final class FacadeFixture implements AfterEachCallback {
         queues = CommandQueues.builder(registry)
                 .clock(time.clock())
                 .timer(time.scheduler())
-                .queue(QueueOptions.serial("default").withMaxWaiting(100), new Target.Agent("client-001"), () -> Room.ANY)
+                .queue(
+                        QueueOptions.serial("default").withMaxWaiting(100),
+                        new Target.Agent("client-001"),
+                        () -> Room.ANY)
                 .queue(QueueOptions.serial("other"), new Target.Agent("client-002"), () -> Room.ANY)
                 .build();
         registry.register(queues);

@@ -7,7 +7,6 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.exec.Containment;
-import io.github.commandway.manager.CommandListener;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRejectedException.Code;
@@ -64,6 +63,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     /** How long a run may take whose tool is not known here, unless its caller says less. */
     private static final Duration ELSEWHERE = Duration.ofHours(1);
 
+    /** How much of a run elsewhere is kept here: more than tools may write unless they say so. */
+    private static final long MAX_COPIED = 64L << 20;
+
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
@@ -78,13 +80,13 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     private final ExecutorService threads;
     private final Set<Run> active = ConcurrentHashMap.newKeySet();
 
-    /** Those that run elsewhere and write here. */
-    private final Set<String> copies = ConcurrentHashMap.newKeySet();
+    private final RunCopies copies;
 
     private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
         clock = builder.clock;
+        copies = new RunCopies(runs, MAX_COPIED, this::encoding);
         kept = new KeptRuns(runs, builder.keepRuns, builder.keepFor, builder.clock);
         nanoTicker = builder.nanoTicker;
         this.launcher = launcher;
@@ -99,9 +101,10 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    () -> kept.purge(
-                            Stream.concat(copies.stream(), active.stream().map(run -> run.id))
-                                    .collect(Collectors.toSet())),
+                    () -> kept.purge(Stream.concat(
+                                    copies.open().stream().map(RecordId::toString),
+                                    active.stream().map(run -> run.id))
+                            .collect(Collectors.toSet())),
                     PURGE_EVERY.toNanos(),
                     PURGE_EVERY.toNanos(),
                     TimeUnit.NANOSECONDS);
@@ -369,11 +372,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
     }
 
-    /**
-     * Keeps what runs on agents write here, too, in the form and for the time of runs that are here; to be added to the manager's listeners. At most {@code maxBytes} of each run.
-     */
-    public CommandListener copies(long maxBytes) {
-        return new Copies(copies, runs, maxBytes, this::encoding);
+    /** Keeps what runs elsewhere write, beside the folders of runs that are here and for as long. */
+    public RunCopies copies() {
+        return copies;
     }
 
     /**
