@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -107,7 +109,7 @@ class ToolCommandsTest {
     @Test
     void theServerSaysWhatToolsThereAreAndWhatIsWrongWithOne() {
         assertThat(server.out())
-                .contains("10 tools in 10 versions, 1 toolchain, in " + folder.resolve("commandway-data/tools"))
+                .contains("9 tools in 9 versions, 1 toolchain, in " + folder.resolve("commandway-data/tools"))
                 .contains("processes are ended by ")
                 .contains("not usable: tools/broken/1.0.0/tool.yaml:2:1: 'colour' is not known here");
     }
@@ -164,7 +166,7 @@ class ToolCommandsTest {
         Run parameter = client("cmd", "named");
 
         assertThat(unknown.exitCode()).isEqualTo(ExitCode.REFUSED.code());
-        assertThat(unknown.err()).contains("there is no tool 'nosuchtool'");
+        assertThat(unknown.err()).contains("no tool nosuchtool");
         assertThat(missing.exitCode()).isEqualTo(ExitCode.USAGE.code());
         assertThat(missing.err()).contains("what to run is missing");
         assertThat(parameter.exitCode()).isEqualTo(ExitCode.USAGE.code());
@@ -318,11 +320,31 @@ class ToolCommandsTest {
                 .containsExactly(
                         "tool:greet for tool:greet was handed over by anybody",
                         "tool:greet began",
-                        "tool:greet ended: failed, exit_code");
+                        "tool:greet ended: failed, executor_error");
     }
 
     @Test
-    void theHelpOfTheServerHasThatOfTheCommandLine() {
-        assertThat(client("help", "cmd").out()).contains("--toolchain", "Ctrl-C cancels it");
+    void theHelpOfTheServerHasThatOfTheCommandLine() throws IOException, InterruptedException {
+        String address = ApiClient.JSON
+                .readTree(Files.readString(folder.resolve("commandway-data/server.json")))
+                .path("http")
+                .asString();
+
+        try (InputStream page = new ApiClient(address, null).download("/result/help")) {
+            assertThat(new String(page.readAllBytes(), StandardCharsets.UTF_8))
+                    .contains("commandway cmd", "--toolchain", "commandway result", "commandway history");
+        }
+    }
+
+    @Test
+    void theToolsOfTheExamplesCanBeUsed() {
+        Run checked = client(
+                "tools",
+                "check",
+                "--tools-folder",
+                Path.of("../examples").toAbsolutePath().toString());
+
+        assertThat(checked.exitCode()).as(checked.out()).isZero();
+        assertThat(checked.out()).contains("words", "toolchain=twice");
     }
 }

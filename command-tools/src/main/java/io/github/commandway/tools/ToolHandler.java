@@ -46,6 +46,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * Runs the tools and toolchains of a catalogue: the handler of commands to {@code tool:<name>}, whose payload is a {@link ToolRequest} in JSON. Safe for use by many threads.
@@ -181,11 +182,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     @Override
     public CommandRequest.Builder commandFor(
-            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on) {
+            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on, Admission admission) {
         try {
             ToolRequest request = format == BodyFormat.JSON
                     ? ToolRequest.ofJson(body, toolchain)
                     : ToolRequest.ofYaml(body, toolchain);
+            admission.check(on == null ? new Target.Tool(request.name()) : on, request.commandType());
             if (on == null) {
                 return commandHere(request);
             }
@@ -581,8 +583,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         true);
             }
             RunFolder folder = folder();
+            // so that a log can tell which run its lines are about
+            MDC.put("run", id);
             try (OutputFile output = new OutputFile(folder.output(), clock)) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
+            } finally {
+                MDC.remove("run");
             }
         }
 
