@@ -115,7 +115,8 @@ final class NotifyFile {
     static Optional<NotifyFile> find(Settings settings, Path started) {
         Optional<String> given = settings.given(Setting.NOTIFY_FILE);
         Path file = given.map(started::resolve)
-                .orElseGet(() -> started.resolve(settings.data()).resolve(NAME));
+                .orElseGet(() -> started.resolve(settings.data()).resolve(NAME))
+                .normalize();
         if (given.isEmpty() && !Files.exists(file)) {
             return Optional.empty();
         }
