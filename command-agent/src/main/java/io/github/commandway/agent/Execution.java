@@ -85,7 +85,9 @@ final class Execution implements RecordedCommand, CommandContext, ResultReceiver
                     .timeout(
                             left.compareTo(LEAST) < 0
                                     ? LEAST
-                                    : left.compareTo(CommandRequest.MAX_DURATION) > 0 ? CommandRequest.MAX_DURATION : left)
+                                    : left.compareTo(CommandRequest.MAX_DURATION) > 0
+                                            ? CommandRequest.MAX_DURATION
+                                            : left)
                     .principal(assignment.principal())
                     .traceParent(assignment.traceParent())
                     .build();
@@ -117,7 +119,8 @@ final class Execution implements RecordedCommand, CommandContext, ResultReceiver
 
     @Override
     public void whenOutcomeRecorded(Runnable action) {
-        throw new UnsupportedOperationException("outcomes are recorded by the server, and an agent is not told of each");
+        throw new UnsupportedOperationException(
+                "outcomes are recorded by the server, and an agent is not told of each");
     }
 
     @Override

@@ -134,7 +134,8 @@ class GroupTest {
         agent.capabilities(List.of("print", "scan"));
         Awaitility.await()
                 .atMost(Duration.ofSeconds(30))
-                .until(() -> server.agents.find("one").orElseThrow().capabilities().contains("scan"));
+                .until(() ->
+                        server.agents.find("one").orElseThrow().capabilities().contains("scan"));
         CommandHandle handle = submit("scan");
         assertThat(next()).isEqualTo("one/scan");
         mayEnd.release();
@@ -149,10 +150,12 @@ class GroupTest {
         assertThat(refusalOf(request("b").ttl(Duration.ZERO).build(), "no member of group:pool=a has a free place"))
                 .isEqualTo(Code.TARGET_BUSY);
         CommandHandle waiting = submit("c");
-        CancelResult cancelled = server.manager.cancel(waiting.id()).get(30, TimeUnit.SECONDS).orElseThrow();
+        CancelResult cancelled =
+                server.manager.cancel(waiting.id()).get(30, TimeUnit.SECONDS).orElseThrow();
         assertThat(cancelled.outcome()).isEqualTo(CancelResult.Outcome.CANCELLED_BEFORE_START);
         assertThat(server.groups.waiting()).isZero();
-        CommandRecord tooLate = ended(server.submit(request("d").ttl(Duration.ofMillis(200)).build()));
+        CommandRecord tooLate =
+                ended(server.submit(request("d").ttl(Duration.ofMillis(200)).build()));
         assertThat(tooLate.reason()).isEqualTo(Reason.QUEUE_TIMEOUT);
         assertThat(server.groups.waiting()).isZero();
     }
@@ -173,9 +176,12 @@ class GroupTest {
 
     @Test
     void aQueueBeforeAGroupTakesOutOnlyWhatAMemberWithAPlaceCanExecute() throws Exception {
-        CommandHandle scan = server.submit(CommandRequest.toQueue(Server.POOL, "scan").build());
-        CommandHandle print = server.submit(CommandRequest.toQueue(Server.POOL, "print").build());
-        CommandHandle more = server.submit(CommandRequest.toQueue(Server.POOL, "print").build());
+        CommandHandle scan =
+                server.submit(CommandRequest.toQueue(Server.POOL, "scan").build());
+        CommandHandle print =
+                server.submit(CommandRequest.toQueue(Server.POOL, "print").build());
+        CommandHandle more =
+                server.submit(CommandRequest.toQueue(Server.POOL, "print").build());
         start("printer", agent -> agent.capabilities(List.of("print")).concurrency(1));
         assertThat(next()).isEqualTo("printer/print");
         assertThat(print.record().assignedTo()).isEqualTo("agent:printer");

@@ -1,12 +1,16 @@
 package io.github.commandway.cli;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -30,6 +34,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
         },
         usageHelpAutoWidth = true)
 public final class Commandway implements Runnable {
+    private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
+
     @Spec
     private @Nullable CommandSpec spec;
 
@@ -39,16 +45,21 @@ public final class Commandway implements Runnable {
     public static void main(String[] args) {
         Lifetime lifetime = new Lifetime();
         Surroundings surroundings = new Surroundings(
-                System.getenv(),
-                Path.of(""),
-                System.in,
-                new PrintWriter(System.out, true, StandardCharsets.UTF_8),
-                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
-                lifetime);
+                System.getenv(), Path.of(""), System.in, System.out, System.err, isTerminal(STANDARD_ERROR), lifetime);
         lifetime.followProcess();
         int code = run(surroundings, args);
         lifetime.ended(code);
         System.exit(code);
+    }
+
+    private static boolean isTerminal(Path stream) {
+        try {
+            String device = stream.toRealPath().toString();
+            return device.startsWith("/dev/pts/") || device.startsWith("/dev/tty");
+        } catch (IOException e) {
+            // such as on Windows, where --progress says it
+            return false;
+        }
     }
 
     /** Runs one command line and returns its exit code. */
@@ -79,13 +90,20 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CancelCommand(surroundings))
                 .addSubcommand(new ListCommand(surroundings))
                 .addSubcommand(new ClientsCommand(surroundings))
+                .addSubcommand(new CommandLine(new CmdCommand(surroundings)).setStopAtPositional(true))
+                .addSubcommand(new ResultCommand(surroundings))
+                .addSubcommand(new HistoryCommand(surroundings))
+                .addSubcommand(new ToolsCommand(surroundings).withSubcommands())
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
                 .addSubcommand(new TokenCommand(surroundings).withSubcommands())
+                .addSubcommand(new UpgradeCommand(surroundings))
                 .addSubcommand(new CompletionCommand(surroundings))
                 .addSubcommand(new CommandLine.HelpCommand())
                 .setOut(surroundings.out())
                 .setErr(surroundings.err())
+                // an argument such as @file is for the command or the tool
+                .setExpandAtFiles(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((exception, args) -> refuse(surroundings.err(), exception))
                 .setExecutionExceptionHandler(
@@ -102,6 +120,21 @@ public final class Commandway implements Runnable {
                         .build());
         describe(commandway);
         return commandway;
+    }
+
+    /** How the commands for tools are used, for those who read it elsewhere. */
+    static String helpOfTools() {
+        CommandLine commandway = commandLine(new Surroundings(
+                Map.of(),
+                Path.of(""),
+                InputStream.nullInputStream(),
+                OutputStream.nullOutputStream(),
+                OutputStream.nullOutputStream(),
+                false,
+                new Lifetime()));
+        return Stream.of("cmd", "result", "history", "tools")
+                .map(name -> commandway.getSubcommands().get(name).getUsageMessage(CommandLine.Help.Ansi.OFF))
+                .collect(Collectors.joining("\n"));
     }
 
     private static void describe(CommandLine commandLine) {

@@ -44,7 +44,7 @@ final class DemoCommand extends SettingsCommand {
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
         surroundings().lifetime().closeBeforeTheEnd();
-        Logs.configure(settings, QUIET);
+        Logs.configure(settings, surroundings().folder(), QUIET);
         Path data = surroundings().folder().resolve(settings.data());
         try (ServerProcess server = ServerProcess.start(settings, surroundings().folder())) {
             say("Commandway " + Commandway.Version.number() + " demo");

@@ -25,7 +25,7 @@ final class ServeCommand extends SettingsCommand {
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
         surroundings().lifetime().closeBeforeTheEnd();
-        Logs.configure(settings, settings.text(Setting.LOG_LEVEL));
+        Logs.configure(settings, surroundings().folder(), settings.text(Setting.LOG_LEVEL));
         Path data = surroundings().folder().resolve(settings.data());
         PrintWriter out = surroundings().out();
         try (ServerProcess server = ServerProcess.start(settings, surroundings().folder())) {

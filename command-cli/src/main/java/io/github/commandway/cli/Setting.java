@@ -40,6 +40,13 @@ enum Setting {
             "",
             "who may use the HTTP API, name=secret; needed unless http.host is a loopback address",
             Role.SERVER),
+    HTTP_RIGHTS(
+            "http.rights",
+            "--http-rights",
+            Kind.MAP,
+            "",
+            "what who has a token may do, name=rights, such as robot=run view:own output:own cancel:own;tools=thumb*; everything unless it is named here",
+            Role.SERVER),
     HTTP_MAX_BODY("http.max-body", "--http-max-body", Kind.BYTES, "1MiB", "the largest body of a request", Role.SERVER),
     MODE(
             "mode",
@@ -118,6 +125,13 @@ enum Setting {
             Kind.TEXT,
             "",
             "what callbacks are signed with: Base64 of at least 24 bytes",
+            Role.SERVER),
+    NOTIFY_FILE(
+            "notify.file",
+            "--notify-file",
+            Kind.PATH,
+            "",
+            "the file that says who is told of the ends of runs; by default notify.yaml in the data folder, if it is there; needs a database",
             Role.SERVER),
     CONVERSATION_TARGET(
             "conversations.target",
@@ -242,7 +256,8 @@ enum Setting {
             Kind.DURATION,
             "2s",
             "how often changes of the catalogue are looked for",
-            Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
     TOOLS_MAX_RUNS(
             "tools.max-runs",
             "--tools-max-runs",
@@ -256,15 +271,82 @@ enum Setting {
             Kind.COUNT,
             "1000",
             "how many runs may wait; more are refused",
-            Role.SERVER),
+            Role.SERVER,
+            Role.AGENT),
     TOOLS_KEEP_RUNS(
             "tools.keep-runs",
             "--tools-keep-runs",
             Kind.COUNT,
             "1000",
             "how many folders of runs that have ended are kept",
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_KEEP_FOR(
+            "tools.keep-for",
+            "--tools-keep-for",
+            Kind.DURATION,
+            "24h",
+            "how long they are kept",
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_IDS(
+            "tools.ids",
+            "--tools-ids",
+            Kind.RUN_IDS,
+            "uuid",
+            "the form of the ids of runs: uuid, uuid4 (random), or time (20250208123359-1; for one server, as two on one database could give the same one)",
             Role.SERVER),
-    TOOLS_KEEP_FOR("tools.keep-for", "--tools-keep-for", Kind.DURATION, "24h", "how long they are kept", Role.SERVER),
+    TOOLS_REPOSITORY(
+            "tools.repository",
+            "--tools-repository",
+            Kind.TEXT,
+            "",
+            "where tools are installed from: a folder, or an http(s) address; it is signed",
+            Role.SERVER,
+            Role.TOOLS),
+    TOOLS_REPOSITORY_KEY(
+            "tools.repository-key",
+            "--tools-repository-key",
+            Kind.TEXT,
+            "",
+            "the file of the public key with which that is checked",
+            Role.SERVER,
+            Role.TOOLS),
+    TOOLS_UPDATE_EVERY(
+            "tools.update-every",
+            "--tools-update-every",
+            Kind.DURATION,
+            "",
+            "how often newer versions of what came from the repository are looked for and installed; by default never",
+            Role.SERVER),
+    TOOLS_UPDATE(
+            "tools.update",
+            "--tools-update",
+            Kind.MAP,
+            "",
+            "which tools that is, name=versions such as thumbnail=^1.2; by default all that came from the repository, and each to its newest",
+            Role.SERVER),
+    TOOLS_KEEP_VERSIONS(
+            "tools.keep-versions",
+            "--tools-keep-versions",
+            Kind.RETRIES,
+            "2",
+            "how many versions stay beside the newest when that is done",
+            Role.SERVER),
+    UPGRADE_REPOSITORY(
+            "upgrade.repository",
+            "--upgrade-repository",
+            Kind.TEXT,
+            "",
+            "where newer versions of this program are: a folder, or an http(s) address; it is signed",
+            Role.PROGRAM),
+    UPGRADE_KEY(
+            "upgrade.key",
+            "--upgrade-key",
+            Kind.TEXT,
+            "",
+            "the file of the public key with which that is checked",
+            Role.PROGRAM),
 
     AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
     AGENT_SERVERS(
@@ -288,6 +370,13 @@ enum Setting {
             Kind.COUNT,
             "10",
             "how many commands are executed at a time",
+            Role.AGENT),
+    AGENT_TOOLS(
+            "agent.tools",
+            "--agent-tools",
+            Kind.TEXT,
+            "",
+            "the catalogue of tools and toolchains that this agent runs; without one it runs none",
             Role.AGENT),
     AGENT_TRANSPORT(
             "agent.transport",
@@ -347,6 +436,14 @@ enum Setting {
             "text, or json (one object a line)",
             Role.SERVER,
             Role.AGENT),
+    LOG_FILE(
+            "log.file",
+            "--log-file",
+            Kind.TEXT,
+            "",
+            "a file that has the log too; at 10 MB it is renamed and a new one begun, and the last 10 are kept",
+            Role.SERVER,
+            Role.AGENT),
 
     CLIENT_SERVER(
             "client.server",
@@ -365,7 +462,9 @@ enum Setting {
         /** Somebody who works on the data folder only. */
         OPERATOR,
         /** Somebody who works on the folder of tools. */
-        TOOLS
+        TOOLS,
+        /** Somebody who exchanges the program. */
+        PROGRAM
     }
 
     private final String key;

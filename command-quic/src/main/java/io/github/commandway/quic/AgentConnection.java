@@ -20,9 +20,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -107,7 +107,8 @@ final class AgentConnection extends Connection {
 
     /** Says that the agent knows other types of commands now. */
     void changed(Collection<String> capabilities) {
-        send(new Messages.Rare(Envelope.newBuilder().setChanged(Hello.newBuilder().addAllCapabilities(capabilities))));
+        send(new Messages.Rare(
+                Envelope.newBuilder().setChanged(Hello.newBuilder().addAllCapabilities(capabilities))));
     }
 
     /** Introduces the agent to the server. */

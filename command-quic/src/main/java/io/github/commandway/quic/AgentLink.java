@@ -395,8 +395,10 @@ public final class AgentLink implements AutoCloseable {
      * @throws IllegalArgumentException if that is too much to say
      */
     public void capabilities(Collection<String> capabilities) {
-        Hello changed = requireShort(
-                about.toBuilder().clearCapabilities().addAllCapabilities(capabilities).build());
+        Hello changed = requireShort(about.toBuilder()
+                .clearCapabilities()
+                .addAllCapabilities(capabilities)
+                .build());
         loop.execute(() -> {
             about = changed;
             AgentConnection connection = session;

@@ -100,7 +100,9 @@ final class ServerSession extends Connection {
     /** How many of them it executes at a time. For all threads. */
     private int concurrency() {
         Hello said = hello;
-        return said == null || said.getConcurrency() < 1 ? maxCommands() : Math.min(maxCommands(), said.getConcurrency());
+        return said == null || said.getConcurrency() < 1
+                ? maxCommands()
+                : Math.min(maxCommands(), said.getConcurrency());
     }
 
     /** How many bytes of payload these may have. For all threads. */

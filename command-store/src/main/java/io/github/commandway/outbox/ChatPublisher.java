@@ -25,7 +25,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -52,7 +51,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
     private static final int MAX_ANSWER_BYTES = 65_536;
     private static final int MAX_ERROR = 200;
     private static final int MAX_LINE = 300;
-    private static final int MAX_EVENTS = 100;
+    private static final int MAX_OUTPUT = 4_000;
+    private static final int MORE_EVENTS = 10;
     private static final Set<Integer> UNAVAILABLE = Set.of(429, 502, 503, 504);
     /** Busy, and the ways to say that too much was sent. */
     private static final Set<Integer> DINGTALK_UNAVAILABLE = Set.of(-1, 90_030, 130_101, 130_102);
@@ -127,9 +127,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
      * @param timer waits until there is room for more; stays the caller's
      */
     public static Builder dingTalk(URI address, @Nullable String secret, ScheduledExecutorService timer) {
-        SecretKeySpec key = secret == null
-                ? null
-                : new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256");
+        SecretKeySpec key =
+                secret == null ? null : new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256");
         return new Builder(Kind.DINGTALK, address, key, 20, timer);
     }
 
@@ -235,7 +234,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
         }
         long last = ended.get(0).path("last_event").asLong(0);
         String encoding = ended.get(0).path("encoding").asString("UTF-8");
-        return events.events(id, Math.max(0, last - MAX_EVENTS), MAX_EVENTS)
+        int count = outputLines + MORE_EVENTS;
+        return events.events(id, Math.max(0, last - count), count)
                 .handle((found, error) -> error == null ? lastLines(found, encoding) : List.of());
     }
 
@@ -252,7 +252,13 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                 .map(line -> line.replaceAll("\\p{Cntrl}+", " "))
                 .map(line -> line.length() <= MAX_LINE ? line : line.substring(0, MAX_LINE - 1) + "…")
                 .toList();
-        return lines.subList(Math.max(0, lines.size() - outputLines), lines.size());
+        int from = lines.size();
+        int characters = 0;
+        while (from > 0 && lines.size() - from < outputLines && characters < MAX_OUTPUT) {
+            from--;
+            characters += lines.get(from).length();
+        }
+        return lines.subList(from, lines.size());
     }
 
     private CompletableFuture<Void> post(List<JsonNode> ended, List<String> output) {
@@ -383,7 +389,8 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                 Kind kind, URI address, @Nullable SecretKeySpec secret, int perMinute, ScheduledExecutorService timer) {
             String scheme = address.getScheme();
             if (!("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme)) || address.getHost() == null) {
-                throw new IllegalArgumentException("the address of a " + kind.label + " webhook is like https://host/path");
+                throw new IllegalArgumentException(
+                        "the address of a " + kind.label + " webhook is like https://host/path");
             }
             this.kind = kind;
             this.address = address;

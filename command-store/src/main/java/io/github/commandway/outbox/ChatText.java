@@ -19,7 +19,7 @@ enum ChatText {
                     case '&' -> escaped.append("&amp;");
                     case '<' -> escaped.append("&lt;");
                     default -> {
-                        if ("\\`*_{}[]()#+-.!>|~".indexOf(c) >= 0) {
+                        if (ANYWHERE.indexOf(c) >= 0 || (i == 0 && AT_THE_BEGINNING.indexOf(c) >= 0)) {
                             escaped.append('\\');
                         }
                         escaped.append(c);
@@ -79,6 +79,8 @@ enum ChatText {
         }
     };
 
+    private static final String ANYWHERE = "\\`*_[]>|~";
+    private static final String AT_THE_BEGINNING = "#+-";
     private static final int MAX_LISTED = 10;
     private static final int MAX_MESSAGE = 500;
     private static final int MAX_LISTED_MESSAGE = 100;
@@ -101,11 +103,8 @@ enum ChatText {
         Map<String, Integer> counts = new LinkedHashMap<>();
         ended.forEach(one -> counts.merge(one.path("status").asString(""), 1, Integer::sum));
         StringBuilder title = new StringBuilder(ended.size() + " commands have ended:");
-        counts.forEach((status, count) -> title.append(' ')
-                .append(count)
-                .append(' ')
-                .append(status)
-                .append(','));
+        counts.forEach((status, count) ->
+                title.append(' ').append(count).append(' ').append(status).append(','));
         title.setLength(title.length() - 1);
         return title.toString();
     }
@@ -121,8 +120,7 @@ enum ChatText {
      * @param output the last lines of what it wrote, if there is one command; may be empty
      */
     String message(List<JsonNode> ended, List<String> output) {
-        StringBuilder text =
-                new StringBuilder(strong(escape(oneLine(title(ended), MAX_MESSAGE)))).append(lineEnd());
+        StringBuilder text = new StringBuilder(strong(escape(oneLine(title(ended), MAX_MESSAGE)))).append(lineEnd());
         if (ended.size() > 1) {
             for (JsonNode one : ended.subList(0, Math.min(MAX_LISTED, ended.size()))) {
                 text.append(escape(oneLine(what(one), MAX_MESSAGE)))
@@ -143,10 +141,11 @@ enum ChatText {
             text.append(", exit code ").append(escape(one.path("exit_code").asString("")));
         }
         text.append(lineEnd())
-                .append(escape("took " + Duration.ofMillis(one.path("duration_ms").asLong(0))
-                        .toString()
-                        .substring(2)
-                        .toLowerCase(java.util.Locale.ROOT)))
+                .append(escape("took "
+                        + Duration.ofMillis(one.path("duration_ms").asLong(0))
+                                .toString()
+                                .substring(2)
+                                .toLowerCase(java.util.Locale.ROOT)))
                 .append(escape(", on " + oneLine(one.path("target").asString(""), MAX_MESSAGE)));
         if (!one.path("principal").isMissingNode()) {
             text.append(escape(", for " + oneLine(one.path("principal").asString(""), MAX_LISTED_MESSAGE)));

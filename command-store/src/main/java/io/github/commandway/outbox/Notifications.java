@@ -87,8 +87,7 @@ public final class Notifications implements EndHook {
         }
 
         private static boolean matches(List<Pattern> patterns, String text) {
-            return patterns.stream()
-                    .anyMatch(pattern -> pattern.matcher(text).matches());
+            return patterns.stream().anyMatch(pattern -> pattern.matcher(text).matches());
         }
     }
 

@@ -144,8 +144,12 @@ public final class ToolCatalog {
     private void readVersions(
             Path folder, Map<Path, Entry> read, Map<String, Map<String, Tool>> found, List<CatalogProblem> problems)
             throws IOException {
+        InstalledVersions installed = new InstalledVersions(folder);
         for (Path version : children(folder)) {
             if (!Files.isDirectory(version) || !isNamed(version, Names.isVersion(name(version)), "version", problems)) {
+                continue;
+            }
+            if (installed.isWithdrawn(name(version))) {
                 continue;
             }
             Entry entry = reuseOrRead(version, version.resolve(ToolFile.FILE), () -> readTool(folder, version));
@@ -262,6 +266,11 @@ public final class ToolCatalog {
         return children;
     }
 
+    /** Where the tools are; may be missing. */
+    Path toolsFolder() {
+        return tools;
+    }
+
     private static String name(Path path) {
         return String.valueOf(path.getFileName());
     }
@@ -309,7 +318,7 @@ public final class ToolCatalog {
         if (versions == null) {
             throw new IllegalArgumentException("there is no tool '" + name + "'");
         }
-        return Versions.find(versions.values(), version);
+        return Versions.find(versions.values(), name, version);
     }
 
     /**

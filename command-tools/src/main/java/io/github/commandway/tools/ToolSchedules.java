@@ -336,9 +336,8 @@ public final class ToolSchedules implements AutoCloseable {
 
         private CommandRequest request(Instant time) {
             ToolRequest what = schedule.request();
-            CommandRequest.Builder builder = schedule.on() == null
-                    ? tools.commandFor(what)
-                    : ToolHandler.commandElsewhere(what, schedule.on());
+            CommandRequest.Builder builder =
+                    schedule.on() == null ? tools.commandFor(what) : ToolHandler.commandElsewhere(what, schedule.on());
             if (schedule.timeout() != null) {
                 builder.timeout(schedule.timeout());
             }
