@@ -26,6 +26,13 @@ final class Figures {
         }
     }
 
+    /** Adds the difference of two figures, if both are there. */
+    void addDifference(String name, String minuend, String subtrahend) {
+        if (values.containsKey(minuend) && values.containsKey(subtrahend)) {
+            add(name, values.get(minuend) - values.get(subtrahend));
+        }
+    }
+
     @Override
     public String toString() {
         StringJoiner fields = new StringJoiner(", ", "{\"benchmark\": \"" + benchmark + "\", ", "}");

@@ -164,7 +164,6 @@ final class RawQuicEcho implements Peer {
         private static final int BATCH_BYTES = 32 * FRAME_BYTES;
 
         private final Writes writes;
-        private final Clock clock;
         private @Nullable ByteBuf incomplete;
         private @Nullable ByteBuf batch;
 
