@@ -167,8 +167,18 @@ final class ServerTools implements AutoCloseable {
                 + (handler.hasSandbox()
                         ? "there is a sandbox"
                         : "there is no sandbox, so tools that need one are refused"));
+        if (schedules != null) {
+            schedules.list(1).forEach(planned -> lines.add(described(planned)));
+        }
         catalog.problems().forEach(problem -> lines.add("not usable: " + described(problem)));
         return lines;
+    }
+
+    private static String described(ToolSchedules.Planned planned) {
+        return "schedule " + planned.schedule().name()
+                + (planned.next().isEmpty()
+                        ? " is not enabled"
+                        : ": next at " + planned.next().get(0).atZone(planned.zone()));
     }
 
     /** What is wrong, behind the place in the form that editors follow. */

@@ -47,6 +47,8 @@ class ToolWatchTest {
         });
         chat.start();
         write("tools/brittle/1.4.2/brittle", "#!/bin/sh\necho trying\necho no luck >&2\nexit 7\n");
+        write("schedules/never.yaml", "cron: '0 0 1 1 *'\ncmd: brittle\nenabled: false\n");
+        write("schedules/yearly.yaml", "cron: '0 0 1 1 *'\nzone: Asia/Shanghai\ncmd: brittle\n");
         write("schedules/often.yaml", "cron: '* * * * * *'\ncmd: brittle\n");
         write(
                 "notify.yaml",
@@ -81,6 +83,11 @@ class ToolWatchTest {
                     .contains(", on tool:brittle, for schedule:often\n<https://commandway.example/result/")
                     .contains("trying")
                     .contains("no luck");
+
+            assertThat(server.tools().described())
+                    .contains("schedule never is not enabled")
+                    .anyMatch(line ->
+                            line.matches("schedule yearly: next at \\d{4}-01-01T00:00\\+08:00\\[Asia/Shanghai]"));
 
             String metrics = scrape(server);
             assertThat(metrics)
