@@ -90,7 +90,10 @@ public final class AgentRuntime implements AutoCloseable {
         } else {
             ownWorkers = null;
         }
-        registry.register("agent", CommandIds.AGENT_EXECUTE, new ExecutorHandler(builder.executor, workers));
+        registry.register(
+                "agent",
+                CommandIds.AGENT_EXECUTE,
+                byType(Map.copyOf(builder.handlers), new ExecutorHandler(builder.executor, workers)));
         registry.freeze();
         Path directory = builder.dataDirectory;
         journal = directory == null
@@ -98,6 +101,18 @@ public final class AgentRuntime implements AutoCloseable {
                 : AgentJournal.open(directory.resolve("journal"), JournalFile.DEFAULT_BYTES);
         timer = Executors.newSingleThreadScheduledExecutor(daemon("commandway-agent-timer"));
         link = builder.linkTo(new Listener());
+    }
+
+    /** The handler of all commands: that of the prefix that the type begins with, and otherwise the host's executor. */
+    private static Handler byType(Map<String, Handler> handlers, Handler others) {
+        if (handlers.isEmpty()) {
+            return others;
+        }
+        return (context, command, tag, receiver) -> {
+            String type = ((Execution) command).assignment().type();
+            Handler handler = handlers.getOrDefault(type.substring(0, type.indexOf(':') + 1), others);
+            handler.handle(context, command, tag, receiver);
+        };
     }
 
     private static ExecutorService newWorkers(int concurrency) {
@@ -142,6 +157,15 @@ public final class AgentRuntime implements AutoCloseable {
     /** How many commands this agent has and has not ended. */
     public int openCommands() {
         return byId.size();
+    }
+
+    /**
+     * Says from now on that the agent knows these command types, instead of those that were said before; the server hears of it at once if there is a session.
+     *
+     * @throws IllegalArgumentException if they have more than 64 KiB together with the labels
+     */
+    public void capabilities(Collection<String> capabilities) {
+        link.capabilities(List.copyOf(capabilities));
     }
 
     /**
@@ -218,7 +242,7 @@ public final class AgentRuntime implements AutoCloseable {
             link.report(known.get());
             return;
         }
-        Execution execution = new Execution(this, assignment);
+        Execution execution = new Execution(this, assignment, clock.instant());
         if (shutdown || byId.putIfAbsent(assignment.id(), execution) != null) {
             // what is not held when this agent connects again, the server sends again
             return;
@@ -246,6 +270,14 @@ public final class AgentRuntime implements AutoCloseable {
         return ticker.getAsLong();
     }
 
+    Instant now() {
+        return clock.instant();
+    }
+
+    String agentId() {
+        return link.agentId();
+    }
+
     /** A command begins now, unless it has begun before or this agent is closed. */
     boolean begin(Execution execution) {
         if (!journal.begin(execution.assignment().id())) {
@@ -266,6 +298,11 @@ public final class AgentRuntime implements AutoCloseable {
         } else {
             finish(execution, Reason.OK, "", result);
         }
+    }
+
+    /** It failed; a result that cannot be kept does not hide why. */
+    void fail(Execution execution, Reason reason, String message, byte[] result) {
+        finish(execution, reason, message, result.length > maxResultBytes ? NO_RESULT : result);
     }
 
     void finish(Execution execution, Reason reason, String message, byte[] result) {
@@ -305,7 +342,8 @@ public final class AgentRuntime implements AutoCloseable {
                     finish(execution, Reason.QUEUE_TIMEOUT, "its time was over before it started", NO_RESULT);
                 case SHUTDOWN -> forget(execution);
             }
-        } else if (action != null) {
+        }
+        if (action != null) {
             try {
                 action.accept(cause);
             } catch (RuntimeException e) {
@@ -423,6 +461,7 @@ public final class AgentRuntime implements AutoCloseable {
         private String version = "";
         private Map<String, String> labels = Map.of();
         private Collection<String> capabilities = List.of();
+        private final Map<String, Handler> handlers = new HashMap<>();
         private int concurrency = 10;
         private int maxCommands = 1_000;
         private long maxBytes = 64L << 20;
@@ -469,6 +508,21 @@ public final class AgentRuntime implements AutoCloseable {
         /** Sets the command types that the agent says it knows. */
         public Builder capabilities(Collection<String> capabilities) {
             this.capabilities = List.copyOf(capabilities);
+            return this;
+        }
+
+        /**
+         * Sets who executes the commands whose type begins with a prefix, instead of the executor. The handler gets each of them as a
+         * {@link io.github.commandway.manager.RecordedCommand}, has threads of its own, and does not count in {@link #concurrency}; output that it passes on waits
+         * for room, in its thread. With an error it may complete a result, which is kept with the failure.
+         *
+         * @param prefix what the types begin with, up to and with their first colon, such as {@code tool:}
+         */
+        public Builder handler(String prefix, Handler handler) {
+            if (prefix.indexOf(':') != prefix.length() - 1) {
+                throw new IllegalArgumentException("the prefix '" + prefix + "' must have one colon, at its end");
+            }
+            handlers.put(prefix, handler);
             return this;
         }
 
@@ -569,6 +623,8 @@ public final class AgentRuntime implements AutoCloseable {
                     .version(version)
                     .labels(labels)
                     .capabilities(capabilities)
+                    // with workers of the host's own nobody knows
+                    .concurrency(workers == null ? concurrency : 0)
                     .maxInFlight(maxCommands, maxBytes)
                     .heartbeat(heartbeat)
                     .transport(transport)

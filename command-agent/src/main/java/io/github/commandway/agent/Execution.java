@@ -1,12 +1,17 @@
 package io.github.commandway.agent;
 
 import io.github.commandway.dispatch.CancelCause;
-import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
+import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandStatus;
+import io.github.commandway.manager.RecordId;
+import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.quic.Assignment;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -15,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * One command on this agent, from its arrival to its outcome: the command that the handler gets, the context that it is executed under, and the receiver of what
  * the handler has to say, all three bound to this one execution. Its lock guards the state; lock order: execution, then journal and link.
  */
-final class Execution implements Command, CommandContext, ResultReceiver {
+final class Execution implements RecordedCommand, CommandContext, ResultReceiver {
     /** How far it is. */
     enum State {
         WAITING,
@@ -24,17 +29,22 @@ final class Execution implements Command, CommandContext, ResultReceiver {
     }
 
     private static final byte[] NO_RESULT = {};
+    private static final Duration LEAST = Duration.ofMillis(1);
 
     private final AgentRuntime runtime;
     private final Assignment assignment;
+    private final Instant arrivedAt;
     private State state = State.WAITING;
     private long startedNanos;
     private @Nullable CancelCause cancelCause;
     private @Nullable Consumer<CancelCause> cancelAction;
+    private @Nullable CommandRequest request;
+    private @Nullable Instant startedAt;
 
-    Execution(AgentRuntime runtime, Assignment assignment) {
+    Execution(AgentRuntime runtime, Assignment assignment, Instant arrivedAt) {
         this.runtime = runtime;
         this.assignment = assignment;
+        this.arrivedAt = arrivedAt;
     }
 
     Assignment assignment() {
@@ -55,6 +65,65 @@ final class Execution implements Command, CommandContext, ResultReceiver {
     }
 
     @Override
+    public RecordId id() {
+        return assignment.id();
+    }
+
+    @Override
+    public int attempt() {
+        return assignment.attempt();
+    }
+
+    /** As far as it is known here: what the server was asked for may have had another target, and the timeout is what is left of it. */
+    @Override
+    public synchronized CommandRequest request() {
+        CommandRequest present = request;
+        if (present == null) {
+            Duration left = Duration.between(arrivedAt, assignment.deadline());
+            present = CommandRequest.toAgent(runtime.agentId(), assignment.type())
+                    .payload(assignment.payload())
+                    .timeout(
+                            left.compareTo(LEAST) < 0
+                                    ? LEAST
+                                    : left.compareTo(CommandRequest.MAX_DURATION) > 0
+                                            ? CommandRequest.MAX_DURATION
+                                            : left)
+                    .principal(assignment.principal())
+                    .traceParent(assignment.traceParent())
+                    .build();
+            request = present;
+        }
+        return present;
+    }
+
+    @Override
+    public synchronized CommandRecord record() {
+        return new CommandRecord(
+                id(),
+                request(),
+                startedAt == null ? CommandStatus.PENDING : CommandStatus.EXECUTING,
+                null,
+                null,
+                null,
+                attempt(),
+                arrivedAt,
+                arrivedAt,
+                startedAt,
+                null,
+                cancelCause == CancelCause.REQUESTED,
+                0,
+                tag(),
+                null,
+                null);
+    }
+
+    @Override
+    public void whenOutcomeRecorded(Runnable action) {
+        throw new UnsupportedOperationException(
+                "outcomes are recorded by the server, and an agent is not told of each");
+    }
+
+    @Override
     public boolean handOver(long tag) {
         synchronized (this) {
             if (state != State.WAITING || cancelCause != null) {
@@ -62,8 +131,19 @@ final class Execution implements Command, CommandContext, ResultReceiver {
             }
             state = State.RUNNING;
             startedNanos = runtime.nanoTime();
+            startedAt = runtime.now();
         }
         return runtime.begin(this);
+    }
+
+    /** Waits, as {@link ExecutionContext#output} does: a handler on an agent has threads for that. */
+    @Override
+    public void output(long tag, String channel, byte[] data) {
+        try {
+            awaitOutput(channel, data);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Override
@@ -78,13 +158,12 @@ final class Execution implements Command, CommandContext, ResultReceiver {
 
     @Override
     public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
-        if (error instanceof CommandException failure) {
-            runtime.finish(this, failure.reason(), String.valueOf(failure.getMessage()), NO_RESULT);
-        } else if (error != null) {
+        if (error != null) {
+            Reason reason = error instanceof CommandException failure ? failure.reason() : Reason.EXECUTOR_ERROR;
             String message = error.getMessage();
             String text =
                     message == null || message.isBlank() ? error.getClass().getName() : message;
-            runtime.finish(this, Reason.EXECUTOR_ERROR, text, NO_RESULT);
+            runtime.fail(this, reason, text, data instanceof byte[] kept ? kept : NO_RESULT);
         } else if (data == null || data instanceof byte[]) {
             runtime.complete(this, data == null ? NO_RESULT : (byte[]) data);
         } else {

@@ -7,8 +7,10 @@ import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.Target;
+import io.github.commandway.queue.AgentGroups;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.queue.QueueOptions;
+import io.github.commandway.queue.Room;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.ServerAddress;
 import io.github.commandway.quic.identity.CertificateAuthority;
@@ -31,13 +33,17 @@ final class Server implements AutoCloseable {
     /** The queue before agent {@code client-001}. */
     static final String QUEUE = "robot";
 
+    /** The queue before the agents with the label {@code pool=a}. */
+    static final String POOL = "pool";
+
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final Duration VALIDITY = Duration.ofDays(1);
 
     final CertificateAuthority authority;
     final AgentServer agents;
     final CommandManager manager;
-    private final CommandQueues queues;
+    final AgentGroups groups;
+    final CommandQueues queues;
 
     Server(Path directory) throws IOException {
         this(directory, 0, Duration.ofSeconds(10));
@@ -51,10 +57,15 @@ final class Server implements AutoCloseable {
                 .build();
         Registry registry = new Registry();
         registry.register(agents);
+        groups = AgentGroups.builder(agents, registry).build();
+        registry.register(groups);
+        Target.Group pool = new Target.Group("pool=a");
         queues = CommandQueues.builder(registry)
-                .queue(QueueOptions.serial(QUEUE), new Target.Agent("client-001"), () -> true)
+                .queue(QueueOptions.serial(QUEUE), new Target.Agent("client-001"), () -> Room.ANY)
+                .queue(QueueOptions.serial(POOL).withConcurrency(10), pool, () -> groups.room(pool))
                 .build();
         registry.register(queues);
+        groups.onRoom(() -> queues.wake(POOL));
         manager = CommandManager.ofDefaults(registry);
         queues.start(manager);
         agents.start();
@@ -111,6 +122,7 @@ final class Server implements AutoCloseable {
     @Override
     public void close() {
         queues.close();
+        groups.close();
         agents.close();
         manager.close();
     }

@@ -191,7 +191,7 @@ public final class GrowthBenchmark {
                         .build()));
             }
             CompletableFuture.allOf(submitted.toArray(CompletableFuture[]::new)).get();
-            return time("claim", times, i -> manager.claim("waiting", 1, 1_000_000, true));
+            return time("claim", times, i -> manager.claim("waiting", 1, 1_000_000, true, null));
         }
 
         private static Timing time(String what, int times, IntFunction<CompletableFuture<?>> work) {

@@ -29,7 +29,7 @@ final class AgentCommand extends SettingsCommand {
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
         surroundings().lifetime().closeBeforeTheEnd();
-        Logs.configure(settings, settings.text(Setting.LOG_LEVEL));
+        Logs.configure(settings, surroundings().folder(), settings.text(Setting.LOG_LEVEL));
         if (untilInputEnds) {
             Thread reader = new Thread(this::stopWhenInputEnds, "commandway-input");
             reader.setDaemon(true);

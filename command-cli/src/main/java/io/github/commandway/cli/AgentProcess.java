@@ -18,7 +18,11 @@ import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,11 +34,16 @@ final class AgentProcess implements AutoCloseable {
     private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
 
+    /** The label that says on what system the agent runs. */
+    private static final String OS = "os";
+
     private final AgentRuntime runtime;
+    private final @Nullable AgentTools tools;
     private final Duration grace;
 
-    private AgentProcess(AgentRuntime runtime, Duration grace) {
+    private AgentProcess(AgentRuntime runtime, @Nullable AgentTools tools, Duration grace) {
         this.runtime = runtime;
+        this.tools = tools;
         this.grace = grace;
     }
 
@@ -54,20 +63,36 @@ final class AgentProcess implements AutoCloseable {
             return Optional.empty();
         }
         CommandRouter router = ReferenceCommands.router(settings, folder, surroundings.folder());
-        AgentRuntime runtime = AgentRuntime.builder(router)
+        Optional<Path> toolFolder = settings.given(Setting.AGENT_TOOLS).map(surroundings.folder()::resolve);
+        AgentRuntime.Builder agent = AgentRuntime.builder(router)
                 .servers(servers(settings, surroundings).toArray(ServerAddress[]::new))
                 .identity(identity.get())
                 .version(Commandway.Version.number())
-                .labels(settings.map(Setting.AGENT_LABELS))
+                .labels(labels(settings))
                 .capabilities(router.types())
                 .concurrency(settings.number(Setting.AGENT_CONCURRENCY))
                 .transport(transport(settings))
                 .heartbeat(settings.duration(Setting.HEARTBEAT))
                 .dataDirectory(folder)
-                .onIdentityRenewed(renewed -> save(renewed, folder))
-                .build();
+                .onIdentityRenewed(renewed -> save(renewed, folder));
+        AgentTools tools = null;
+        if (toolFolder.isPresent()) {
+            tools = AgentTools.open(settings, toolFolder.get(), folder, router.types());
+            tools.addTo(agent);
+        }
+        AgentRuntime runtime = agent.build();
         runtime.start();
-        return Optional.of(new AgentProcess(runtime, settings.duration(Setting.SHUTDOWN_GRACE)));
+        if (tools != null) {
+            tools.watch(settings, runtime);
+        }
+        return Optional.of(new AgentProcess(runtime, tools, settings.duration(Setting.SHUTDOWN_GRACE)));
+    }
+
+    private static Map<String, String> labels(Settings settings) {
+        Map<String, String> labels = new TreeMap<>(settings.map(Setting.AGENT_LABELS));
+        String system = System.getProperty("os.name").toLowerCase(Locale.ROOT);
+        labels.putIfAbsent(OS, system.startsWith("windows") ? "windows" : system.startsWith("mac") ? "mac" : "linux");
+        return labels;
     }
 
     private static String agentId(Settings settings) {
@@ -192,6 +217,9 @@ final class AgentProcess implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             runtime.close();
+        }
+        if (tools != null) {
+            tools.close();
         }
     }
 }

@@ -66,7 +66,11 @@ final class ApiClient {
     }
 
     JsonNode get(String path) throws ApiException, InterruptedException {
-        return exchange(request(path).timeout(ANSWER_TIMEOUT).GET().build());
+        return exchange(request(path)
+                .timeout(ANSWER_TIMEOUT)
+                .header("Accept", "application/json")
+                .GET()
+                .build());
     }
 
     /** Like {@link #get}, for an answer for which the server waits up to {@code wait}. */
@@ -81,6 +85,7 @@ final class ApiClient {
     JsonNode post(String path, JsonNode body, Map<String, String> headers) throws ApiException, InterruptedException {
         HttpRequest.Builder request = request(path)
                 .timeout(ANSWER_TIMEOUT)
+                .header("Accept", "application/json")
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(JSON.writeValueAsString(body)));
         headers.forEach(request::header);
@@ -112,6 +117,22 @@ final class ApiClient {
             }
             return true;
         }
+    }
+
+    /**
+     * Gets something that may be large.
+     *
+     * @return its bytes as they come; the caller closes it
+     */
+    InputStream download(String path) throws IOException, InterruptedException {
+        HttpResponse<InputStream> response =
+                send(request(path).timeout(ANSWER_TIMEOUT).GET().build(), HttpResponse.BodyHandlers.ofInputStream());
+        if (response.statusCode() != 200) {
+            try (InputStream body = response.body()) {
+                throw refusal(response.statusCode(), new String(body.readAllBytes(), StandardCharsets.UTF_8));
+            }
+        }
+        return response.body();
     }
 
     private HttpRequest.Builder request(String path) {

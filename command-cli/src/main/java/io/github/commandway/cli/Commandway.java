@@ -1,16 +1,23 @@
 package io.github.commandway.cli;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -20,9 +27,15 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "commandway",
         description = "Hand over a command, always know what became of it.",
         versionProvider = Commandway.Version.class,
-        mixinStandardHelpOptions = true,
+        footer = {
+            "%nShort forms",
+            "  commandway -p <port>  Runs a server, as commandway serve -p <port> does.",
+            "  commandway -u         Fetches a newer version, as commandway upgrade does."
+        },
         usageHelpAutoWidth = true)
 public final class Commandway implements Runnable {
+    private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
+
     @Spec
     private @Nullable CommandSpec spec;
 
@@ -32,21 +45,38 @@ public final class Commandway implements Runnable {
     public static void main(String[] args) {
         Lifetime lifetime = new Lifetime();
         Surroundings surroundings = new Surroundings(
-                System.getenv(),
-                Path.of(""),
-                System.in,
-                new PrintWriter(System.out, true, StandardCharsets.UTF_8),
-                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
-                lifetime);
+                System.getenv(), Path.of(""), System.in, System.out, System.err, isTerminal(STANDARD_ERROR), lifetime);
         lifetime.followProcess();
         int code = run(surroundings, args);
         lifetime.ended(code);
         System.exit(code);
     }
 
+    private static boolean isTerminal(Path stream) {
+        try {
+            String device = stream.toRealPath().toString();
+            return device.startsWith("/dev/pts/") || device.startsWith("/dev/tty");
+        } catch (IOException e) {
+            // such as on Windows, where --progress says it
+            return false;
+        }
+    }
+
     /** Runs one command line and returns its exit code. */
     static int run(Surroundings surroundings, String... args) {
-        return commandLine(surroundings).execute(args);
+        return commandLine(surroundings).execute(written(args));
+    }
+
+    /** A command line that begins with a flag for a command, as it is written out. */
+    private static String[] written(String... args) {
+        String first = args.length == 0 ? "" : args[0];
+        List<String> all = new ArrayList<>(List.of(args));
+        if (first.startsWith("-p") || first.equals("--port") || first.startsWith("--port=")) {
+            all.add(0, "serve");
+        } else if (first.equals("-u") || first.equals("--upgrade")) {
+            all.set(0, "upgrade");
+        }
+        return all.toArray(String[]::new);
     }
 
     static CommandLine commandLine(Surroundings surroundings) {
@@ -60,19 +90,51 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CancelCommand(surroundings))
                 .addSubcommand(new ListCommand(surroundings))
                 .addSubcommand(new ClientsCommand(surroundings))
+                .addSubcommand(new CommandLine(new CmdCommand(surroundings)).setStopAtPositional(true))
+                .addSubcommand(new ResultCommand(surroundings))
+                .addSubcommand(new HistoryCommand(surroundings))
+                .addSubcommand(new ToolsCommand(surroundings).withSubcommands())
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
                 .addSubcommand(new TokenCommand(surroundings).withSubcommands())
+                .addSubcommand(new UpgradeCommand(surroundings))
                 .addSubcommand(new CompletionCommand(surroundings))
                 .addSubcommand(new CommandLine.HelpCommand())
                 .setOut(surroundings.out())
                 .setErr(surroundings.err())
+                // an argument such as @file is for the command or the tool
+                .setExpandAtFiles(false)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((exception, args) -> refuse(surroundings.err(), exception))
                 .setExecutionExceptionHandler(
                         (exception, commandLine, result) -> fail(surroundings.err(), exception, commandLine));
+        commandway
+                .getCommandSpec()
+                .addOption(OptionSpec.builder("-h", "--help")
+                        .usageHelp(true)
+                        .description("Show this help message and exit.")
+                        .build())
+                .addOption(OptionSpec.builder("-v", "-V", "--version")
+                        .versionHelp(true)
+                        .description("Print version information and exit.")
+                        .build());
         describe(commandway);
         return commandway;
+    }
+
+    /** How the commands for tools are used, for those who read it elsewhere. */
+    static String helpOfTools() {
+        CommandLine commandway = commandLine(new Surroundings(
+                Map.of(),
+                Path.of(""),
+                InputStream.nullInputStream(),
+                OutputStream.nullOutputStream(),
+                OutputStream.nullOutputStream(),
+                false,
+                new Lifetime()));
+        return Stream.of("cmd", "result", "history", "tools")
+                .map(name -> commandway.getSubcommands().get(name).getUsageMessage(CommandLine.Help.Ansi.OFF))
+                .collect(Collectors.joining("\n"));
     }
 
     private static void describe(CommandLine commandLine) {

@@ -44,9 +44,9 @@ final class DemoCommand extends SettingsCommand {
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
         surroundings().lifetime().closeBeforeTheEnd();
-        Logs.configure(settings, QUIET);
+        Logs.configure(settings, surroundings().folder(), QUIET);
         Path data = surroundings().folder().resolve(settings.data());
-        try (ServerProcess server = ServerProcess.start(settings, data)) {
+        try (ServerProcess server = ServerProcess.start(settings, surroundings().folder())) {
             say("Commandway " + Commandway.Version.number() + " demo");
             say("");
             say("  server   HTTP " + server.running().http() + ", agents "

@@ -25,15 +25,20 @@ final class ServeCommand extends SettingsCommand {
     public Integer call() throws IOException, InterruptedException {
         Settings settings = settings();
         surroundings().lifetime().closeBeforeTheEnd();
-        Logs.configure(settings, settings.text(Setting.LOG_LEVEL));
+        Logs.configure(settings, surroundings().folder(), settings.text(Setting.LOG_LEVEL));
         Path data = surroundings().folder().resolve(settings.data());
         PrintWriter out = surroundings().out();
-        try (ServerProcess server = ServerProcess.start(settings, data)) {
+        try (ServerProcess server = ServerProcess.start(settings, surroundings().folder())) {
             out.println("Commandway " + Commandway.Version.number() + " server");
             out.println("  HTTP API    " + server.running().http() + described(settings, server.httpAddress()));
             out.println("  mode        " + mode(ServerQueues.mode(settings)));
             for (ServerQueues.Queue queue : server.queues().all()) {
                 out.println("  queue       " + ServerQueues.described(queue));
+            }
+            String label = "  tools       ";
+            for (String line : server.tools().described()) {
+                out.println(label + line);
+                label = "              ";
             }
             out.println("  agents      " + server.running().agents() + " (QUIC, and TCP where UDP is blocked)");
             out.println("  data        " + data.toAbsolutePath().normalize());

@@ -4,9 +4,11 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.CommandMetrics;
 import io.github.commandway.http.HttpFacade;
 import io.github.commandway.manager.CommandManager;
+import io.github.commandway.queue.AgentGroups;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.quic.AgentServer;
 import io.github.commandway.quic.identity.JoinTokens;
+import io.github.commandway.tools.ToolEligibility;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -32,7 +34,9 @@ final class ServerProcess implements AutoCloseable {
     private final AgentServer agents;
     private final CommandManager manager;
     private final CommandQueues queues;
+    private final AgentGroups groups;
     private final ServerQueues serverQueues;
+    private final ServerTools tools;
     private final ServerStore store;
     private final HttpFacade http;
     private final ScheduledExecutorService hourly;
@@ -44,7 +48,9 @@ final class ServerProcess implements AutoCloseable {
             AgentServer agents,
             CommandManager manager,
             CommandQueues queues,
+            AgentGroups groups,
             ServerQueues serverQueues,
+            ServerTools tools,
             ServerStore store,
             HttpFacade http,
             ScheduledExecutorService hourly) {
@@ -53,7 +59,9 @@ final class ServerProcess implements AutoCloseable {
         this.agents = agents;
         this.manager = manager;
         this.queues = queues;
+        this.groups = groups;
         this.serverQueues = serverQueues;
+        this.tools = tools;
         this.store = store;
         this.http = http;
         this.hourly = hourly;
@@ -62,11 +70,12 @@ final class ServerProcess implements AutoCloseable {
     /**
      * Starts a server.
      *
-     * @param data the data folder; made if it is not there
+     * @param folder in which the program was started; the data folder is made if it is not there
      * @throws UsageException if an address cannot be used
      * @throws IOException if the data folder cannot be used
      */
-    static ServerProcess start(Settings settings, Path data) throws IOException {
+    static ServerProcess start(Settings settings, Path folder) throws IOException {
+        Path data = folder.resolve(settings.data());
         InetSocketAddress quicAddress = address(settings, Setting.QUIC_HOST, Setting.QUIC_PORT);
         InetSocketAddress httpAddress = address(settings, Setting.HTTP_HOST, Setting.HTTP_PORT);
         if (!httpAddress.getAddress().isLoopbackAddress()
@@ -75,6 +84,7 @@ final class ServerProcess implements AutoCloseable {
                     + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
                     + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
         }
+        HttpCallers callers = HttpCallers.of(settings);
         ServerQueues serverQueues = ServerQueues.of(settings);
         ServerIdentity identity = ServerIdentity.open(data);
         JoinTokens tokens = identity.tokens();
@@ -88,38 +98,59 @@ final class ServerProcess implements AutoCloseable {
         Registry registry = new Registry();
         registry.register(agents);
         CommandMetrics metrics = new CommandMetrics();
+        ServerTools tools;
+        try {
+            tools = ServerTools.open(settings, folder);
+        } catch (UsageException | IOException e) {
+            agents.close();
+            throw e;
+        }
+        tools.register(registry);
+        metrics.tools(tools.handler());
+        AgentGroups groups = AgentGroups.builder(agents, registry)
+                .eligibility(new ToolEligibility())
+                .build();
+        registry.register(groups);
         CommandQueues queues;
         ServerStore store;
         try {
-            queues = serverQueues.build(registry, agents);
+            queues = serverQueues.build(registry, agents, groups, tools);
             store = ServerStore.open(settings, data, metrics);
         } catch (UsageException e) {
+            tools.close();
+            groups.close();
             agents.close();
             throw e;
         }
         registry.register(queues);
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
+                .listener(new RunLog())
+                .listener(tools.handler().copies())
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);
         CommandManager manager = managing.build();
+        tools.handler().copies().start(manager);
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
                 .metrics(metrics)
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        tools.addTo(facade, settings);
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
-        settings.map(Setting.HTTP_TOKENS).forEach(facade::token);
+        callers.addTo(facade);
         HttpFacade http;
         try {
             http = facade.build();
         } catch (IllegalArgumentException e) {
             queues.close();
+            groups.close();
             agents.close();
+            tools.close();
             manager.close();
             store.close();
             throw new UsageException(String.valueOf(e.getMessage()), e);
@@ -135,7 +166,9 @@ final class ServerProcess implements AutoCloseable {
                 agents,
                 manager,
                 queues,
+                groups,
                 serverQueues,
+                tools,
                 store,
                 http,
                 hourly);
@@ -144,6 +177,7 @@ final class ServerProcess implements AutoCloseable {
             manager.recover().join();
             store.conversations().ifPresent(conversations -> conversations.start(manager));
             queues.start(manager);
+            tools.startSchedules(manager, settings);
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             // late, since an agent in this folder that waits for it looks for the addresses then
@@ -217,9 +251,19 @@ final class ServerProcess implements AutoCloseable {
         return serverQueues;
     }
 
+    /** The tools that it runs. */
+    ServerTools tools() {
+        return tools;
+    }
+
     /** Who is connected. */
     AgentServer agents() {
         return agents;
+    }
+
+    /** What executes its commands. */
+    CommandManager manager() {
+        return manager;
     }
 
     /** Where its records are. */
@@ -247,6 +291,8 @@ final class ServerProcess implements AutoCloseable {
                             "{} commands had not ended within {} and are given up",
                             manager.stats().open(),
                             grace);
+                    // first, so that what a tool did until then is in its record
+                    tools.close();
                     manager.shutdownNow();
                 }
                 http.shutdown(HTTP_GRACE);
@@ -259,7 +305,9 @@ final class ServerProcess implements AutoCloseable {
         } finally {
             http.close();
             agents.close();
+            groups.close();
             queues.close();
+            tools.close();
             manager.close();
             store.close();
         }

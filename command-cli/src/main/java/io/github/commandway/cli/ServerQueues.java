@@ -6,8 +6,10 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.http.TaskOptions;
 import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.manager.Target;
+import io.github.commandway.queue.AgentGroups;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.queue.QueueOptions;
+import io.github.commandway.queue.Room;
 import io.github.commandway.quic.AgentServer;
 import java.time.Clock;
 import java.time.ZoneId;
@@ -15,8 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
  * The queues that the settings ask for.
@@ -109,14 +110,16 @@ record ServerQueues(List<Queue> all) {
      *
      * @throws UsageException if nothing here executes commands for a target
      */
-    CommandQueues build(Registry registry, AgentServer agents) {
+    CommandQueues build(Registry registry, AgentServer agents, AgentGroups groups, ServerTools tools) {
         CommandQueues.Builder builder = CommandQueues.builder(registry);
         for (Queue queue : all) {
-            if (registry.get(queue.target().commandId()) == null) {
-                throw new UsageException("queue '" + queue.options().name() + "' leads to " + queue.target()
-                        + ", and nothing here executes commands for that; an agent is named agent:<id>");
+            if (registry.get(queue.target().commandId()) == null
+                    || (queue.target() instanceof Target.Tool tool && !tools.has(tool.name()))) {
+                throw new UsageException(
+                        "queue '" + queue.options().name() + "' leads to " + queue.target()
+                                + ", and nothing here executes commands for that; an agent is named agent:<id>, and any of several group:<label>=<value>");
             }
-            builder.queue(queue.options(), queue.target(), readiness(queue.target(), agents));
+            builder.queue(queue.options(), queue.target(), room(queue.target(), agents, groups));
         }
         CommandQueues queues = builder.build();
         agents.addListener(new AgentListener() {
@@ -129,17 +132,24 @@ record ServerQueues(List<Queue> all) {
                 }
             }
         });
+        groups.onRoom(() -> {
+            for (Queue queue : all) {
+                if (queue.target() instanceof Target.Group) {
+                    queues.wake(queue.options().name());
+                }
+            }
+        });
         return queues;
     }
 
-    private static BooleanSupplier readiness(Target target, AgentServer agents) {
-        if (!(target instanceof Target.Agent agent)) {
-            return () -> true;
+    private static Supplier<Room> room(Target target, AgentServer agents, AgentGroups groups) {
+        if (target instanceof Target.Group group) {
+            return () -> groups.room(group);
         }
-        return () -> {
-            Optional<AgentInfo> found = agents.find(agent.id());
-            return found.isPresent() && found.get().connected();
-        };
+        if (!(target instanceof Target.Agent agent)) {
+            return () -> Room.ANY;
+        }
+        return () -> agents.find(agent.id()).filter(AgentInfo::connected).isPresent() ? Room.ANY : Room.NONE;
     }
 
     /** What a queue does, for people. */

@@ -9,6 +9,7 @@ import io.github.commandway.manager.InMemoryCommandStore;
 import io.github.commandway.manager.Target;
 import io.github.commandway.nats.NatsPublisher;
 import io.github.commandway.outbox.CompletionCallbacks;
+import io.github.commandway.outbox.Notifications;
 import io.github.commandway.outbox.Outbox;
 import io.github.commandway.outbox.OutboxRelay;
 import io.github.commandway.outbox.Publisher;
@@ -25,11 +26,14 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,13 +55,16 @@ final class ServerStore implements AutoCloseable {
     private final long lastTaskNumber;
     private final @Nullable Database database;
     private final @Nullable Outgoing outgoing;
+    private final List<Publisher> notifying = new ArrayList<>();
     private @Nullable OutboxRelay relay;
+    private @Nullable ScheduledExecutorService notifyTimer;
 
     /**
      * What goes out of a database.
      *
      * @param conversationRetention how long their rounds and events are kept
      * @param callbacks takes the ends of tasks, or null
+     * @param notified who is told of ends, or null for nobody
      * @param events takes the events of conversations
      */
     private record Outgoing(
@@ -65,6 +72,7 @@ final class ServerStore implements AutoCloseable {
             Duration conversationRetention,
             Outbox outbox,
             @Nullable Publisher callbacks,
+            @Nullable NotifyFile notified,
             Publisher events) {}
 
     private ServerStore(
@@ -89,7 +97,12 @@ final class ServerStore implements AutoCloseable {
         String kind = settings.text(Setting.STORE);
         Optional<String> callbackUrl = settings.given(Setting.CALLBACK_URL);
         Optional<Duration> retention = settings.given(Setting.RETENTION).map(Kind::duration);
+        NotifyFile notify = NotifyFile.find(settings, data).orElse(null);
         if (kind.equals("memory")) {
+            if (notify != null) {
+                throw new UsageException("notification needs a database, so that nothing is lost on its way; "
+                        + Setting.STORE.key() + " is memory, and there is a " + NotifyFile.NAME);
+            }
             for (Setting setting : List.of(Setting.CALLBACK_URL, Setting.EVENTS_URL, Setting.OUTBOX_PUBLISHER)) {
                 if (settings.given(setting).isPresent()) {
                     throw new UsageException(setting.key() + " needs a database, so that nothing is lost on its way; "
@@ -130,6 +143,9 @@ final class ServerStore implements AutoCloseable {
                         ended -> ended.request().target() instanceof Target.Queue queue
                                 && !queue.name().equals(ServerQueues.CONVERSATIONS)));
             }
+            if (notify != null) {
+                store.endHook(notify.hook(outbox));
+            }
             SqlCommandStore commands = store.build();
             return new ServerStore(
                     commands,
@@ -138,7 +154,7 @@ final class ServerStore implements AutoCloseable {
                             : "SQLite, " + FILE + " in the data folder",
                     commands.lastTaskNumber().join(),
                     database,
-                    new Outgoing(conversations, conversationRetention(settings), outbox, callbacks, events));
+                    new Outgoing(conversations, conversationRetention(settings), outbox, callbacks, notify, events));
         } catch (RuntimeException e) {
             closeIfOpen(events);
             database.close();
@@ -278,6 +294,9 @@ final class ServerStore implements AutoCloseable {
             if (outgoing.callbacks() != null) {
                 builder.publish(CompletionCallbacks.TOPIC, outgoing.callbacks(), CompletionCallbacks.RETRY);
             }
+            if (outgoing.notified() != null) {
+                notifyBy(builder, outgoing.notified());
+            }
             OutboxRelay started = builder.publishOthers(outgoing.events()).start();
             relay = started;
             metrics.gauge(
@@ -300,6 +319,20 @@ final class ServerStore implements AutoCloseable {
                     "commandway.outbox.failed",
                     "Tries of this server to deliver that failed",
                     () -> started.stats().failed());
+        }
+    }
+
+    private void notifyBy(OutboxRelay.Builder builder, NotifyFile notify) {
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "commandway-notify");
+            thread.setDaemon(true);
+            return thread;
+        });
+        notifyTimer = timer;
+        for (NotifyFile.Receiver receiver : notify.receivers()) {
+            Publisher publisher = receiver.publisher(timer, commands::events);
+            notifying.add(publisher);
+            builder.publish(Notifications.topic(receiver.rule().receiver()), publisher, Notifications.RETRY);
         }
     }
 
@@ -329,8 +362,13 @@ final class ServerStore implements AutoCloseable {
 
     @Override
     public void close() {
+        // first, since what waits for room would keep the relay waiting
+        notifying.forEach(ServerStore::closeIfOpen);
         if (relay != null) {
             relay.close();
+        }
+        if (notifyTimer != null) {
+            notifyTimer.shutdownNow();
         }
         if (outgoing != null) {
             closeIfOpen(outgoing.events());

@@ -40,6 +40,13 @@ enum Setting {
             "",
             "who may use the HTTP API, name=secret; needed unless http.host is a loopback address",
             Role.SERVER),
+    HTTP_RIGHTS(
+            "http.rights",
+            "--http-rights",
+            Kind.MAP,
+            "",
+            "what who has a token may do, name=rights, such as robot=run view:own output:own cancel:own;tools=thumb*; everything unless it is named here",
+            Role.SERVER),
     HTTP_MAX_BODY("http.max-body", "--http-max-body", Kind.BYTES, "1MiB", "the largest body of a request", Role.SERVER),
     MODE(
             "mode",
@@ -118,6 +125,13 @@ enum Setting {
             Kind.TEXT,
             "",
             "what callbacks are signed with: Base64 of at least 24 bytes",
+            Role.SERVER),
+    NOTIFY_FILE(
+            "notify.file",
+            "--notify-file",
+            Kind.PATH,
+            "",
+            "the file that says who is told of the ends of runs; by default notify.yaml in the data folder, if it is there; needs a database",
             Role.SERVER),
     CONVERSATION_TARGET(
             "conversations.target",
@@ -228,6 +242,54 @@ enum Setting {
             "how many bytes of payload may wait for and run on one agent; more are refused",
             Role.SERVER),
 
+    TOOLS_FOLDER(
+            "tools.folder",
+            "--tools-folder",
+            Kind.TEXT,
+            "",
+            "the catalogue of tools and toolchains; by default the folder tools in the data folder",
+            Role.SERVER,
+            Role.TOOLS),
+    TOOLS_RELOAD_EVERY(
+            "tools.reload-every",
+            "--tools-reload-every",
+            Kind.DURATION,
+            "2s",
+            "how often changes of the catalogue are looked for",
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_MAX_RUNS(
+            "tools.max-runs",
+            "--tools-max-runs",
+            Kind.COUNT,
+            "16",
+            "how many runs of tools and toolchains there may be at a time",
+            Role.SERVER),
+    TOOLS_MAX_WAITING(
+            "tools.max-waiting",
+            "--tools-max-waiting",
+            Kind.COUNT,
+            "1000",
+            "how many runs may wait; more are refused",
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_KEEP_RUNS(
+            "tools.keep-runs",
+            "--tools-keep-runs",
+            Kind.COUNT,
+            "1000",
+            "how many folders of runs that have ended are kept",
+            Role.SERVER,
+            Role.AGENT),
+    TOOLS_KEEP_FOR(
+            "tools.keep-for",
+            "--tools-keep-for",
+            Kind.DURATION,
+            "24h",
+            "how long they are kept",
+            Role.SERVER,
+            Role.AGENT),
+
     AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
     AGENT_SERVERS(
             "agent.servers",
@@ -250,6 +312,13 @@ enum Setting {
             Kind.COUNT,
             "10",
             "how many commands are executed at a time",
+            Role.AGENT),
+    AGENT_TOOLS(
+            "agent.tools",
+            "--agent-tools",
+            Kind.TEXT,
+            "",
+            "the catalogue of tools and toolchains that this agent runs; without one it runs none",
             Role.AGENT),
     AGENT_TRANSPORT(
             "agent.transport",
@@ -309,6 +378,14 @@ enum Setting {
             "text, or json (one object a line)",
             Role.SERVER,
             Role.AGENT),
+    LOG_FILE(
+            "log.file",
+            "--log-file",
+            Kind.TEXT,
+            "",
+            "a file that has the log too; at 10 MB it is renamed and a new one begun, and the last 10 are kept",
+            Role.SERVER,
+            Role.AGENT),
 
     CLIENT_SERVER(
             "client.server",
@@ -325,7 +402,11 @@ enum Setting {
         AGENT,
         CLIENT,
         /** Somebody who works on the data folder only. */
-        OPERATOR
+        OPERATOR,
+        /** Somebody who works on the folder of tools. */
+        TOOLS,
+        /** Somebody who exchanges the program. */
+        PROGRAM
     }
 
     private final String key;
@@ -353,6 +434,11 @@ enum Setting {
 
     String flag() {
         return flag;
+    }
+
+    /** All names of the flag. */
+    String[] flags() {
+        return this == HTTP_PORT ? new String[] {"-p", "--port", flag} : new String[] {flag};
     }
 
     Kind kind() {

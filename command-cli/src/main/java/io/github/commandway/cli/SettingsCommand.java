@@ -49,7 +49,7 @@ abstract class SettingsCommand implements Callable<Integer> {
         for (Setting setting : Setting.values()) {
             if (roles.stream().anyMatch(setting::isFor)) {
                 Kind kind = setting.kind();
-                OptionSpec.Builder option = OptionSpec.builder(setting.flag())
+                OptionSpec.Builder option = OptionSpec.builder(setting.flags())
                         .paramLabel("<" + kind.label() + ">")
                         .description(described(setting))
                         .order(order++);

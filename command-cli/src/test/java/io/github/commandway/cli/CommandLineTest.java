@@ -95,6 +95,22 @@ class CommandLineTest {
         assertThat(folder.resolve("commandway-data")).doesNotExist();
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "robt=view | http.rights: 'robt' has no token in http.tokens, where there are robot",
+                "robot=read | http.rights, robot: 'read' is no right: write view, run, output, cancel, manage, or all",
+                "robot=view;tools=a*b | http.rights, robot: 'a*b': a * can only stand at the end"
+            })
+    void rightsThatAreNobodysOrNotWrittenAsTheyMustBeAreRefused(String rights, String message) {
+        Run run = commandway().run("serve", "--http-token", "robot=secret", "--http-rights", rights);
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains(message).doesNotContain("secret");
+        assertThat(folder.resolve("commandway-data")).doesNotExist();
+    }
+
     @Test
     void aTokenThatHttpCannotCarryIsRefusedWithoutShowingIt() {
         Run run = commandway().run("serve", "--http-token", "ops=two words", "--http-port", "0", "--quic-port", "0");

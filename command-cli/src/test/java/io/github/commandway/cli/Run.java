@@ -1,9 +1,8 @@
 package io.github.commandway.cli;
 
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
@@ -12,8 +11,8 @@ import java.util.Map;
 final class Run {
     private final Path folder;
     private final Lifetime lifetime = new Lifetime();
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
     private InputStream in = InputStream.nullInputStream();
     private volatile int exitCode = -1;
 
@@ -28,8 +27,7 @@ final class Run {
 
     /** Runs until it ends. */
     Run run(String... args) {
-        Surroundings surroundings = new Surroundings(
-                Map.of(), folder, in, new PrintWriter(out, true), new PrintWriter(err, true), lifetime);
+        Surroundings surroundings = new Surroundings(Map.of(), folder, in, out, err, false, lifetime);
         exitCode = Commandway.run(surroundings, args);
         return this;
     }
@@ -50,10 +48,14 @@ final class Run {
     }
 
     String out() {
-        return out.toString();
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    byte[] bytes() {
+        return out.toByteArray();
     }
 
     String err() {
-        return err.toString();
+        return err.toString(StandardCharsets.UTF_8);
     }
 }

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param version what the agent says of its own version; may be empty
  * @param labels what the agent says of itself
  * @param capabilities the command types that the agent says it has; may be empty if it does not say
+ * @param concurrency how many commands it executes at a time
  * @param waiting how many commands wait for it to come back
  * @param inFlight how many commands it has been given and not ended
  * @param status its newest status report, JSON; null if it sent none. Must not be modified
@@ -36,6 +37,7 @@ public record AgentInfo(
         String version,
         Map<String, String> labels,
         List<String> capabilities,
+        int concurrency,
         int waiting,
         int inFlight,
         byte @Nullable [] status) {}

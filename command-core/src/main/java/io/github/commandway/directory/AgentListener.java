@@ -5,6 +5,9 @@ public interface AgentListener {
     /** A session of this agent began. */
     default void onConnected(AgentInfo agent) {}
 
+    /** The agent says something else of itself: its labels or capabilities changed. */
+    default void onChanged(AgentInfo agent) {}
+
     /** The newest session of this agent ended. */
     default void onDisconnected(AgentInfo agent) {}
 

@@ -1,5 +1,6 @@
 package io.github.commandway.dispatch;
 
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +27,17 @@ public interface ResultReceiver {
      */
     default boolean handOver(long tag) {
         return true;
+    }
+
+    /**
+     * Writes down to whom the command is going to be given, for a handler that chooses among several: so that after a crash it is looked for there, and not given to another one. To be called before
+     * the hand-over.
+     *
+     * @param assignee such as {@code agent:client-001}
+     * @return completes with true when that is recorded; with false if the command has ended or is not wanted any more, and must not be given to anybody
+     */
+    default CompletableFuture<Boolean> assign(long tag, String assignee) {
+        return CompletableFuture.completedFuture(true);
     }
 
     /** Says that the executor has begun. Without this call a command that is completed counts as begun at that moment. */

@@ -129,7 +129,9 @@ public final class ProcessTreeRunner {
         Tree tree = new Tree(process, task, MARKER + "=" + mark);
         // Not after the output has been read: a process in the background that goes on writing would keep the JDK's own
         // reading at exit busy for ever.
-        CompletableFuture<Boolean> sweep = process.onExit().thenApply(exited -> tree.endRest());
+        CompletableFuture<Boolean> sweep = tree.isNamespace()
+                ? CompletableFuture.completedFuture(true)
+                : process.onExit().thenApply(exited -> tree.endRest());
         Outcome outcome = null;
         try {
             process.getOutputStream().close();
@@ -219,14 +221,14 @@ public final class ProcessTreeRunner {
             this.marker = marker.getBytes(StandardCharsets.UTF_8);
         }
 
-        private boolean isIn(Containment.Means means) {
-            return task.containment.means() == means;
+        /** The end of a namespace's wrapper is the end of all that is in it. */
+        boolean isNamespace() {
+            return task.containment.means() == Containment.Means.PID_NAMESPACE;
         }
 
         /** When the process has ended by itself: ends what it left. Returns whether nothing known is left. */
         boolean endRest() {
-            if (ending || isIn(Containment.Means.PID_NAMESPACE)) {
-                // the end of a namespace's wrapper is the end of all that is in it
+            if (ending) {
                 return true;
             }
             signalGroup("KILL");
@@ -267,7 +269,7 @@ public final class ProcessTreeRunner {
 
         /** A wrapper that ends on SIGTERM would end all the others at once, without their grace time. */
         private boolean isNoWrapper(ProcessHandle member) {
-            return !isIn(Containment.Means.PID_NAMESPACE)
+            return !isNamespace()
                     || member.info()
                             .command()
                             .map(program -> !task.containment.wrapper().contains(program))
@@ -309,7 +311,7 @@ public final class ProcessTreeRunner {
 
         /** Java has no signal to a group, and the shell has it built in. */
         private void signalGroup(String signal) {
-            if (!isIn(Containment.Means.PROCESS_GROUP)) {
+            if (task.containment.means() != Containment.Means.PROCESS_GROUP) {
                 return;
             }
             try {

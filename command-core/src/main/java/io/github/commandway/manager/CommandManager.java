@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
@@ -26,9 +27,7 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -59,9 +58,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private final Clock clock;
     private final LongSupplier ticker;
     private final LongSupplier random;
-    private final int maxOpen;
     private final int maxPayloadBytes;
-    private final long maxOpenBytes;
+    private final Admission admission;
+    private final Tally tally = new Tally();
     private final EventDelivery events;
     private final ScheduledExecutorService timer;
     private final boolean ownsTimer;
@@ -69,33 +68,17 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private final PromiseTable promises = new PromiseTable();
 
-    /** Open commands that somebody here waits for, and that are neither this server's nor were submitted to it since it started. */
-    private final Map<RecordId, LiveCommand> followed = new ConcurrentHashMap<>();
-
     /** Open commands that are this server's and were not submitted to it since it started: so the store knows no tag of theirs. */
     private final Map<RecordId, LiveCommand> guests = new ConcurrentHashMap<>();
 
     private final DeadlineWheel<LiveCommand> deadlines;
+    private final Followers followers;
     private final AtomicLong tags = new AtomicLong();
     private final AtomicBoolean adopting = new AtomicBoolean();
-    private final AtomicInteger open = new AtomicInteger();
-    private final AtomicLong openBytes = new AtomicLong();
-    private final CompletableFuture<Void> terminated = new CompletableFuture<>();
-    private volatile boolean shutdown;
     private volatile boolean shutdownNow;
     private volatile boolean recovered;
     private volatile Consumer<String> queueListener = queue -> {};
     private long ticks;
-
-    private final LongAdder accepted = new LongAdder();
-    private final LongAdder rejected = new LongAdder();
-    private final LongAdder completed = new LongAdder();
-    private final LongAdder failed = new LongAdder();
-    private final LongAdder timedOut = new LongAdder();
-    private final LongAdder cancelled = new LongAdder();
-    private final LongAdder retried = new LongAdder();
-    private final LongAdder dropped = new LongAdder();
-    private final LongAdder storeFailures = new LongAdder();
 
     private CommandManager(Builder builder) {
         registry = builder.registry;
@@ -104,13 +87,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         random = builder.random;
         store = builder.store == null ? new InMemoryCommandStore(clock) : builder.store;
         ids = builder.ids == null ? IdGenerator.uuidV7(clock, random) : builder.ids;
-        maxOpen = builder.maxOpen;
         maxPayloadBytes = builder.maxPayloadBytes;
-        maxOpenBytes = builder.maxOpenBytes;
+        admission = new Admission(builder.maxOpen, builder.maxOpenBytes);
         events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
         timer = builder.timer == null ? newTimer() : builder.timer;
         deadlines = new DeadlineWheel<>(ticker.getAsLong());
+        followers = new Followers(store, promises, deadlines, tags::incrementAndGet, this::live, this::release);
         registry.freeze();
         store.listen(new Elsewhere());
         ticking = timer.scheduleWithFixedDelay(
@@ -150,7 +133,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         try {
             admitted = admit(request);
         } catch (CommandRejectedException e) {
-            rejected.increment();
+            tally.rejected.increment();
             return CompletableFuture.failedFuture(e);
         }
         LiveCommand command;
@@ -162,7 +145,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             promises.put(command);
             creation = create(command, companion);
         } catch (RuntimeException e) {
-            releaseRoom(admitted);
+            admission.release(admitted);
             throw e;
         }
         if (creation.isDone() && !creation.isCompletedExceptionally()) {
@@ -183,8 +166,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private CommandRejectedException notRecorded(LiveCommand command, Throwable error) {
-        storeFailures.increment();
-        rejected.increment();
+        tally.storeFailures.increment();
+        tally.rejected.increment();
         forget(command);
         return new CommandRejectedException(
                 Code.STORE_FAILED, "the command could not be recorded: " + error.getMessage(), error);
@@ -194,14 +177,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void forget(LiveCommand command) {
         promises.remove(command.tag);
         guests.remove(command.id, command);
-        releaseRoom(command.request);
+        admission.release(command.request);
     }
 
     /** Takes room for one command, or refuses. */
     private CommandRequest admit(CommandRequest request) throws CommandRejectedException {
-        if (shutdown) {
-            throw shuttingDown();
-        }
+        admission.requireOpen();
         int size = request.payload().length;
         if (size > maxPayloadBytes) {
             throw new CommandRejectedException(
@@ -212,38 +193,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             throw new CommandRejectedException(Code.UNKNOWN_COMMAND, NO_HANDLER + request.target());
         }
         CommandRequest admitted = handler instanceof QueueingHandler queueing ? queueing.admit(request) : request;
-        int openWithThis = open.incrementAndGet();
-        long bytesWithThis = openBytes.addAndGet(size);
-        if (shutdown || openWithThis > maxOpen || bytesWithThis > maxOpenBytes) {
-            releaseRoom(request);
-            throw noRoom(openWithThis);
-        }
+        admission.take(request);
         return admitted;
-    }
-
-    private CommandRejectedException noRoom(int openWithThis) {
-        // looked at again with the room taken: a shutdown that has seen no open command must not be followed by one
-        if (shutdown) {
-            return shuttingDown();
-        }
-        return new CommandRejectedException(
-                Code.CAPACITY,
-                openWithThis > maxOpen
-                        ? "as many commands are open as may be (" + maxOpen + "); try again when some have ended"
-                        : "the payloads of open commands take as many bytes as they may (" + maxOpenBytes
-                                + "); try again when some have ended");
-    }
-
-    private static CommandRejectedException shuttingDown() {
-        return new CommandRejectedException(
-                Code.SHUTTING_DOWN, "no new commands are accepted: the manager is shutting down");
-    }
-
-    private void releaseRoom(CommandRequest request) {
-        openBytes.addAndGet(-request.payload().length);
-        if (open.decrementAndGet() == 0 && shutdown) {
-            terminated.complete(null);
-        }
     }
 
     private CompletableFuture<CommandHandle> accepted(LiveCommand command, CommandStore.Creation creation) {
@@ -252,7 +203,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             CommandRecord earlier = creation.existing().get();
             return creation.isOccupied() ? occupied(earlier) : repeated(command.request, earlier);
         }
-        accepted.increment();
+        tally.accepted.increment();
         synchronized (command) {
             command.mark(LiveCommand.RECORDED);
             // it may have been found in the store, and cancelled or claimed, by now
@@ -285,7 +236,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private CompletableFuture<CommandHandle> occupied(CommandRecord holder) {
-        rejected.increment();
+        tally.rejected.increment();
         return CompletableFuture.failedFuture(new CommandRejectedException(
                 Code.EXCLUSIVE_KEY_TAKEN,
                 "command " + holder.id() + " has the same exclusive key and has not ended; wait for it, or cancel it",
@@ -294,7 +245,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private CompletableFuture<CommandHandle> repeated(CommandRequest request, CommandRecord earlier) {
         if (!earlier.request().isSameAs(request)) {
-            rejected.increment();
+            tally.rejected.increment();
             return CompletableFuture.failedFuture(new CommandRejectedException(
                     Code.IDEMPOTENCY_CONFLICT,
                     "the idempotency key was used for another request, command " + earlier.id() + "; use a new key",
@@ -307,7 +258,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         // it ended after the store had looked, or is not here
         return store.find(earlier.id()).thenApply(now -> {
             CommandRecord found = now.orElse(earlier);
-            return new RepeatedHandle(found, found.status().isTerminal() ? null : follow(found));
+            return new RepeatedHandle(found, found.status().isTerminal() ? null : followers.follow(found));
         });
     }
 
@@ -375,10 +326,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      * @param limit how many at most, from 1
      * @param concurrency how many commands of this queue may be handed over and open at a time, over all servers that share it; from 1
      * @param begun whether they count as begun from now on; otherwise {@link #started} says so later
+     * @param types only commands of these types; null for all
      * @return completes when the hand-over is recorded
      */
-    public CompletableFuture<QueueClaim> claim(String queue, int limit, int concurrency, boolean begun) {
-        return store.queues().claim(queue, limit, concurrency, begun).thenApply(claims -> {
+    public CompletableFuture<QueueClaim> claim(
+            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types) {
+        return store.queues().claim(queue, limit, concurrency, begun, types).thenApply(claims -> {
             List<QueueClaim.Claimed> claimed = new ArrayList<>(claims.records().size());
             for (CommandRecord record : claims.records()) {
                 claimed.add(claimed(record));
@@ -406,10 +359,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private LiveCommand own(CommandRecord record) {
         LiveCommand live = live(record.id(), record.tag());
         if (live == null) {
-            LiveCommand follower = followed.remove(record.id());
+            LiveCommand follower = followers.remove(record.id());
             live = follower == null ? new LiveCommand(record, tags.incrementAndGet()) : follower;
-            open.incrementAndGet();
-            openBytes.addAndGet(record.request().payload().length);
+            admission.takeAnyway(record.request());
             promises.put(live);
             guests.put(live.id, live);
         }
@@ -478,7 +430,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     public boolean handOver(long tag) {
         LiveCommand command = promises.get(tag);
         if (command == null) {
-            dropped.increment();
+            tally.dropped.increment();
             return false;
         }
         boolean handedOver;
@@ -511,15 +463,35 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     @Override
+    public CompletableFuture<Boolean> assign(long tag, String assignee) {
+        LiveCommand command = promises.get(tag);
+        if (command == null) {
+            tally.dropped.increment();
+            return CompletableFuture.completedFuture(false);
+        }
+        synchronized (command) {
+            if (command.status.isTerminal() || !command.owned || command.tag != tag || command.cancelCause() != null) {
+                return CompletableFuture.completedFuture(false);
+            }
+            command.assignedTo = assignee;
+        }
+        try {
+            return store.assign(command, assignee);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    @Override
     public void started(long tag) {
         LiveCommand command = promises.get(tag);
         if (command == null) {
-            dropped.increment();
+            tally.dropped.increment();
             return;
         }
         synchronized (command) {
             if (command.status.isTerminal() || !command.owned || command.tag != tag) {
-                dropped.increment();
+                tally.dropped.increment();
                 return;
             }
             recordStart(command, clock.millis());
@@ -577,12 +549,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             String message) {
         LiveCommand command = promises.get(tag);
         if (command == null) {
-            dropped.increment();
+            tally.dropped.increment();
             return;
         }
         synchronized (command) {
             if (command.status.isTerminal() || !command.owned || command.tag != tag) {
-                dropped.increment();
+                tally.dropped.increment();
                 return;
             }
             long now = clock.millis();
@@ -619,7 +591,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
         LiveCommand command = promises.get(tag);
         if (command == null || !end(command, tag, data, error)) {
-            dropped.increment();
+            tally.dropped.increment();
         }
     }
 
@@ -629,7 +601,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             // a result that cannot be kept must not hide why the command failed
             byte[] kept = result == null || result.length > maxPayloadBytes ? null : result;
             Reason reason = error instanceof CommandException failure ? failure.reason() : Reason.EXECUTOR_ERROR;
-            return end(command, tag, statusOf(reason), reason, messageOf(error), kept);
+            return end(command, tag, CommandStatus.of(reason), reason, messageOf(error), kept);
         }
         if (data == null) {
             result = NO_BYTES;
@@ -651,21 +623,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             return bytes;
         }
         return data instanceof CharSequence text ? text.toString().getBytes(StandardCharsets.UTF_8) : null;
-    }
-
-    private static CommandStatus statusOf(Reason reason) {
-        return switch (reason) {
-            case OK -> CommandStatus.COMPLETED;
-            case EXECUTION_TIMEOUT, QUEUE_TIMEOUT -> CommandStatus.TIMEOUT;
-            case CANCELLED_BEFORE_START, CANCELLED_WHILE_RUNNING -> CommandStatus.CANCELLED;
-            case EXECUTOR_ERROR,
-                    AGENT_UNREACHABLE,
-                    REJECTED_BY_AGENT,
-                    UNKNOWN_COMMAND,
-                    PAYLOAD_TOO_LARGE,
-                    LOST,
-                    SHUTDOWN -> CommandStatus.FAILED;
-        };
     }
 
     private static String messageOf(Throwable error) {
@@ -733,16 +690,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         return retry != null
                 && command.attempt() < retry.maxAttempts()
                 && !command.is(LiveCommand.CANCEL_REQUESTED)
-                && switch (reason) {
-                    case EXECUTOR_ERROR, EXECUTION_TIMEOUT, LOST, AGENT_UNREACHABLE, REJECTED_BY_AGENT, SHUTDOWN ->
-                        true;
-                    case OK,
-                            QUEUE_TIMEOUT,
-                            UNKNOWN_COMMAND,
-                            PAYLOAD_TOO_LARGE,
-                            CANCELLED_BEFORE_START,
-                            CANCELLED_WHILE_RUNNING -> false;
-                };
+                && RetryPolicy.mayHelp(reason);
     }
 
     /** Lets the command wait for its next attempt, under a new tag, so that nothing of the old one can end it. Its lock is held. */
@@ -762,7 +710,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private void waitAgain(LiveCommand command, CompletableFuture<Boolean> written) {
-        retried.increment();
+        tally.retried.increment();
         watchForFailure(written, command);
         events.deliver(command);
         Runnable outcomeAction = command.takeOutcomeAction();
@@ -771,7 +719,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         if (!isWritten(written)) {
             becomeWhatIsRecorded(command);
-        } else if (command.is(LiveCommand.GUEST) || (shutdown && store.isDurable())) {
+        } else if (command.is(LiveCommand.GUEST) || (admission.isClosed() && store.isDurable())) {
             // whoever claims it next brings it up again
             forget(command);
             queueListener.accept(((Target.Queue) command.request.target()).name());
@@ -790,12 +738,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         boolean isWritten = isWritten(written);
         if (!isWritten && !written.isCompletedExceptionally()) {
             // it was not this server's any more, and so has another end, or none yet
-            dropped.increment();
+            tally.dropped.increment();
             becomeWhatIsRecorded(command);
             return;
         }
         watchForFailure(written, command);
-        countOf(command.status).increment();
+        tally.ended(command.status);
         synchronized (command) {
             if (isWritten) {
                 command.mark(LiveCommand.END_RECORDED);
@@ -817,7 +765,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         synchronized (command) {
             actions = command.publish();
         }
-        releaseRoom(command.request);
+        admission.release(command.request);
         promises.remove(command.tag);
         guests.remove(command.id, command);
         events.deliver(command);
@@ -835,69 +783,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             deadlines.cancel(command);
         }
         runCancelAction(command, tag, CancelCause.SHUTDOWN);
-        followed.put(command.id, command);
-        refresh(command.id);
-    }
-
-    /** Reads the record of a command that may have changed elsewhere. */
-    private void refresh(RecordId id) {
-        store.find(id).whenComplete((found, error) -> {
-            if (error != null) {
-                LOG.warn("command {} could not be read and is looked at again: {}", id, error.getMessage());
-            } else {
-                refresh(id, found.orElse(null));
-            }
-        });
-    }
-
-    private void refresh(RecordId id, @Nullable CommandRecord record) {
-        LiveCommand follower = followed.get(id);
-        LiveCommand command = follower != null || record == null ? follower : live(id, record.tag());
-        if (command == null) {
-            return;
-        }
-        boolean changed;
-        boolean ended;
-        List<Runnable> watchers;
-        synchronized (command) {
-            if (command.owned || command.is(LiveCommand.PUBLISHED)) {
-                return;
-            }
-            if (record != null) {
-                changed = record.lastSequence() != command.lastSequence;
-                command.take(record);
-            } else {
-                // purged: what it was when it was last looked at is all there is to say
-                changed = true;
-            }
-            ended = record == null || record.status().isTerminal();
-            watchers = command.observers == null ? List.of() : List.copyOf(command.observers.watchers);
-            if (ended) {
-                deadlines.cancel(command);
-            }
-        }
-        if (ended) {
-            followed.remove(id);
-            if (follower == null || promises.get(command.tag) == command) {
-                release(command);
-            } else {
-                command.publish().forEach(action -> runEndAction(action, command));
-            }
-        }
-        if (changed || ended) {
-            watchers.forEach(watcher -> EventDelivery.wake(watcher, command));
-        }
-    }
-
-    /** The stand-in of an open command that is not here; it learns of the end within a second or so. */
-    private LiveCommand follow(CommandRecord record) {
-        LiveCommand follower = followed.computeIfAbsent(record.id(), id -> {
-            LiveCommand stranger = new LiveCommand(record, tags.incrementAndGet());
-            stranger.owned = false;
-            return stranger;
-        });
-        refresh(record.id());
-        return follower;
+        followers.add(command);
     }
 
     /** What other servers do with the same records. */
@@ -909,23 +795,13 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
         @Override
         public void onChanged(RecordId id) {
-            refresh(id);
+            followers.refresh(id);
         }
 
         @Override
         public void onCancelRequested(RecordId id) {
             var unused = cancel(id);
         }
-    }
-
-    private LongAdder countOf(CommandStatus status) {
-        return switch (status) {
-            case COMPLETED -> completed;
-            case FAILED -> failed;
-            case TIMEOUT -> timedOut;
-            case CANCELLED -> cancelled;
-            case PENDING, EXECUTING -> throw new IllegalArgumentException(status + " is not an end");
-        };
     }
 
     private static boolean isWritten(CompletableFuture<Boolean> written) {
@@ -956,7 +832,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         written.whenComplete((ok, error) -> {
             if (error != null || !ok) {
-                storeFailures.increment();
+                tally.storeFailures.increment();
                 LOG.error("a change of {} could not be recorded", command, error);
             }
         });
@@ -1001,7 +877,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         if (live == null && (record.status().isTerminal() || !store.isDurable())) {
             return Optional.empty();
         }
-        LiveCommand command = live == null ? follow(record) : live;
+        LiveCommand command = live == null ? followers.follow(record) : live;
         synchronized (command) {
             if (command.is(LiveCommand.PUBLISHED)) {
                 return Optional.empty();
@@ -1072,7 +948,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     private CompletableFuture<Optional<CancelResult>> cancelElsewhere(CommandRecord record, boolean asked) {
         if (asked) {
-            return follow(record)
+            return followers
+                    .follow(record)
                     .completion()
                     .thenApply(ended -> Optional.of(new CancelResult(outcomeOf(ended), ended)));
         }
@@ -1145,14 +1022,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     /** Looks after what is not, or not only, in the hands of this server. */
     private void lookElsewhere() {
-        followed.forEach((id, follower) -> {
-            if (follower.isWaitedFor()) {
-                refresh(id);
-            } else if (promises.get(follower.tag) != follower) {
-                followed.remove(id, follower);
-            }
-        });
-        if (recovered && !shutdown && store.isDurable() && adopting.compareAndSet(false, true)) {
+        followers.refreshAll();
+        if (recovered && !admission.isClosed() && store.isDurable() && adopting.compareAndSet(false, true)) {
             adopt(0).whenComplete((count, error) -> {
                 adopting.set(false);
                 if (error != null) {
@@ -1201,7 +1072,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private void endWaiting(LiveCommand command, CommandStatus status, Reason reason, String message) {
         store.queues().take(command.id).whenComplete((taken, error) -> {
             if (error != null) {
-                storeFailures.increment();
+                tally.storeFailures.increment();
                 LOG.error("{} could not be taken out of its queue, which is tried again", command, error);
                 synchronized (command) {
                     command.deadlineNanos(ticker.getAsLong() + TimeUnit.SECONDS.toNanos(1));
@@ -1216,30 +1087,16 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
 
     /** Counts, at this moment. */
     public ManagerStats stats() {
-        return new ManagerStats(
-                open.get(),
-                store.size(),
-                accepted.sum(),
-                rejected.sum(),
-                completed.sum(),
-                failed.sum(),
-                timedOut.sum(),
-                cancelled.sum(),
-                retried.sum(),
-                dropped.sum(),
-                storeFailures.sum());
+        return tally.stats(admission.open(), store.size());
     }
 
     /** From now on refuses new commands. Those that are open go on; but what waits in a queue of a durable store is left there for the next run. */
     public void shutdown() {
-        shutdown = true;
+        admission.close();
         if (store.isDurable()) {
             promises.snapshot().stream()
                     .filter(command -> command.is(LiveCommand.RECORDED) && !command.owned)
                     .forEach(this::leave);
-        }
-        if (open.get() == 0) {
-            terminated.complete(null);
         }
     }
 
@@ -1299,7 +1156,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             promises.remove(command.tag);
             guests.remove(command.id, command);
         }
-        releaseRoom(command.request);
+        admission.release(command.request);
     }
 
     /**
@@ -1308,14 +1165,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
      * @return false if that took longer than {@code timeout}
      */
     public boolean awaitTermination(Duration timeout) throws InterruptedException {
-        try {
-            terminated.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
-            return true;
-        } catch (java.util.concurrent.TimeoutException e) {
-            return false;
-        } catch (java.util.concurrent.ExecutionException e) {
-            throw new IllegalStateException("termination cannot fail", e);
-        }
+        return admission.awaitEmpty(timeout);
     }
 
     /** Ends everything at once ({@link #shutdownNow}) and closes the store. A timer that was passed in stays open. */

@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param lastSequence the sequence number of its newest event, from 1
  * @param tag under which its completion is awaited here; 0 if it is not
  * @param notBefore while it waits in a queue: when it may begin at the earliest, or null for now
+ * @param assignedTo whom a group gave its newest try to, such as {@code agent:client-001}, written down before it is given; null if none did
  */
 @SuppressWarnings(
         "ArrayRecordComponent") // copying each result would cost more than the warning is worth; documented above
@@ -40,4 +41,5 @@ public record CommandRecord(
         boolean cancelRequested,
         long lastSequence,
         long tag,
-        @Nullable Instant notBefore) {}
+        @Nullable Instant notBefore,
+        @Nullable String assignedTo) {}

@@ -1,5 +1,6 @@
 package io.github.commandway.manager;
 
+import io.github.commandway.dispatch.Reason;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Locale;
@@ -42,6 +43,22 @@ public enum CommandStatus {
     public boolean canMoveTo(CommandStatus next) {
         Set<CommandStatus> moves = MOVES.get(this);
         return moves != null && moves.contains(next);
+    }
+
+    /** The end that a reason stands for. */
+    static CommandStatus of(Reason reason) {
+        return switch (reason) {
+            case OK -> COMPLETED;
+            case EXECUTION_TIMEOUT, QUEUE_TIMEOUT -> TIMEOUT;
+            case CANCELLED_BEFORE_START, CANCELLED_WHILE_RUNNING -> CANCELLED;
+            case EXECUTOR_ERROR,
+                    AGENT_UNREACHABLE,
+                    REJECTED_BY_AGENT,
+                    UNKNOWN_COMMAND,
+                    PAYLOAD_TOO_LARGE,
+                    LOST,
+                    SHUTDOWN -> FAILED;
+        };
     }
 
     /** Finds a status by its {@link #code()}. */

@@ -37,6 +37,13 @@ public interface CommandStore extends AutoCloseable {
     /** Records an event that does not change the record: progress, output, a request to cancel. The oldest may be dropped to stay within bounds. */
     CompletableFuture<Boolean> append(RecordedCommand command, CommandEvent event);
 
+    /**
+     * Records to whom a command is going to be given ({@link CommandRecord#assignedTo}); this is no event.
+     *
+     * @return true when it is safe; false if the record does not belong to this server any more, has ended, or is gone, and nothing was written
+     */
+    CompletableFuture<Boolean> assign(RecordedCommand command, String assignee);
+
     /** One record. */
     CompletableFuture<Optional<CommandRecord>> find(RecordId id);
 

@@ -343,6 +343,11 @@ public final class InMemoryCommandStore implements CommandStore {
     }
 
     @Override
+    public CompletableFuture<Boolean> assign(RecordedCommand command, String assignee) {
+        return WRITTEN;
+    }
+
+    @Override
     public CompletableFuture<Boolean> requestCancel(RecordId id) {
         return CompletableFuture.completedFuture(false);
     }

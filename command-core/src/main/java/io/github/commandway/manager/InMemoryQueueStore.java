@@ -73,12 +73,13 @@ final class InMemoryQueueStore implements QueueStore {
     }
 
     @Override
-    public CompletableFuture<Claims> claim(String queue, int limit, int concurrency, boolean begun) {
+    public CompletableFuture<Claims> claim(
+            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types) {
         List<LiveCommand> claimed;
         Instant nextDue;
         synchronized (this) {
             Lane lane = lane(queue);
-            claimed = lane.claim(Math.min(limit, concurrency - lane.running.size()), clock.millis());
+            claimed = lane.claim(Math.min(limit, concurrency - lane.running.size()), types, clock.millis());
             nextDue = lane.nextDue();
         }
         List<CommandRecord> records = new ArrayList<>(claimed.size());
@@ -172,7 +173,7 @@ final class InMemoryQueueStore implements QueueStore {
             }
         }
 
-        List<LiveCommand> claim(int limit, long nowMillis) {
+        List<LiveCommand> claim(int limit, @Nullable Set<String> types, long nowMillis) {
             List<LiveCommand> claimed = new ArrayList<>();
             if (paused) {
                 return claimed;
@@ -183,7 +184,7 @@ final class InMemoryQueueStore implements QueueStore {
             Iterator<LiveCommand> next = ready.iterator();
             while (claimed.size() < limit && next.hasNext()) {
                 LiveCommand row = next.next();
-                if (isItsTurn(row)) {
+                if ((types == null || types.contains(row.request.type())) && isItsTurn(row)) {
                     next.remove();
                     row.owned = true;
                     running.add(row);

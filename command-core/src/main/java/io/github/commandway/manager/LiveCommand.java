@@ -48,6 +48,8 @@ final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, C
 
     @Nullable String message;
 
+    @Nullable String assignedTo;
+
     byte @Nullable [] result;
     long sentAtMillis;
     long startedAtMillis;
@@ -133,6 +135,7 @@ final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, C
             mark(CANCEL_REQUESTED);
         }
         lastSequence = (int) record.lastSequence();
+        assignedTo = record.assignedTo();
     }
 
     /** What the handler of the current attempt gets as its context. */
@@ -206,7 +209,8 @@ final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, C
                 is(CANCEL_REQUESTED),
                 lastSequence,
                 status.isTerminal() ? 0 : tag,
-                instantOrNull(notBeforeMillis()));
+                instantOrNull(notBeforeMillis()),
+                assignedTo);
     }
 
     @Override

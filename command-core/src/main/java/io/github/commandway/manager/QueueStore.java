@@ -4,6 +4,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -22,9 +23,11 @@ public interface QueueStore {
      * @param limit how many at most, from 1
      * @param concurrency of this queue not more than this many are handed over and open at a time, over all servers that share it; from 1
      * @param begun whether they count as begun, too: {@link CommandStatus#EXECUTING} instead of {@link CommandStatus#PENDING}
+     * @param types only commands of these types; the others stay where they are. Null for all
      * @return completes when that is as safe as this store makes it
      */
-    CompletableFuture<Claims> claim(String queue, int limit, int concurrency, boolean begun);
+    CompletableFuture<Claims> claim(
+            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types);
 
     /**
      * Takes one waiting command out of its queue, to end it without a hand-over. It changes nothing else in the record.

@@ -1,5 +1,6 @@
 package io.github.commandway.manager;
 
+import io.github.commandway.dispatch.Reason;
 import java.time.Duration;
 
 /**
@@ -41,6 +42,19 @@ public record RetryPolicy(int maxAttempts, Duration initialDelay, Duration maxDe
     /** Up to {@code maxAttempts} tries, 1 s after the first and up to 60 s between later ones, with a jitter of 0.2. */
     public static RetryPolicy exponential(int maxAttempts) {
         return new RetryPolicy(maxAttempts, Duration.ofSeconds(1), Duration.ofSeconds(60), 0.2);
+    }
+
+    /** Whether another try may end otherwise. */
+    static boolean mayHelp(Reason reason) {
+        return switch (reason) {
+            case EXECUTOR_ERROR, EXECUTION_TIMEOUT, LOST, AGENT_UNREACHABLE, REJECTED_BY_AGENT, SHUTDOWN -> true;
+            case OK,
+                    QUEUE_TIMEOUT,
+                    UNKNOWN_COMMAND,
+                    PAYLOAD_TOO_LARGE,
+                    CANCELLED_BEFORE_START,
+                    CANCELLED_WHILE_RUNNING -> false;
+        };
     }
 
     /**

@@ -1,6 +1,8 @@
 package io.github.commandway.manager;
 
 import io.github.commandway.dispatch.CommandIds;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** Where a command runs. The set is closed: {@link #commandId()} selects the handler for every case but {@link Local}. */
 public sealed interface Target {
@@ -46,11 +48,37 @@ public sealed interface Target {
         }
     }
 
-    /** On one member of a group of agents. */
+    /**
+     * On one member of a group of agents.
+     *
+     * @param selector {@code *} for all agents, or labels that all have to be there, such as {@code os=linux,zone=eu}; 1 to 256 characters
+     */
     record Group(String selector) implements Target {
         /** Checks the selector. */
         public Group {
             requireName("group selector", selector);
+            labels(selector);
+        }
+
+        /** Whether an agent with these labels is a member. */
+        public boolean includes(Map<String, String> labels) {
+            return labels.entrySet().containsAll(labels(selector).entrySet());
+        }
+
+        private static Map<String, String> labels(String selector) {
+            Map<String, String> wanted = new TreeMap<>();
+            if (selector.equals("*")) {
+                return wanted;
+            }
+            for (String part : selector.split(",", -1)) {
+                int equals = part.indexOf('=');
+                if (equals < 1 || equals == part.length() - 1 || wanted.containsKey(part.substring(0, equals))) {
+                    throw new IllegalArgumentException("group selector '" + selector
+                            + "' is neither * nor different labels with their values, such as os=linux,zone=eu");
+                }
+                wanted.put(part.substring(0, equals), part.substring(equals + 1));
+            }
+            return wanted;
         }
 
         @Override

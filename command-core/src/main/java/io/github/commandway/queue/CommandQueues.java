@@ -32,7 +32,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -284,7 +284,7 @@ public final class CommandQueues implements Dispatcher, AutoCloseable {
             Registry registry,
             @Nullable Handler handler,
             @Nullable Target target,
-            BooleanSupplier ready) {
+            Supplier<Room> room) {
         /** The handler; null if nothing is registered for the target. */
         @Nullable Handler destination() {
             return target == null ? handler : registry.get(target.commandId());
@@ -310,23 +310,23 @@ public final class CommandQueues implements Dispatcher, AutoCloseable {
          * @throws IllegalArgumentException if there is one of that name
          */
         public Builder queue(QueueOptions options, Handler handler) {
-            return add(new Queue(options, registry, handler, null, () -> true));
+            return add(new Queue(options, registry, handler, null, () -> Room.ANY));
         }
 
         /**
          * Adds a queue whose commands go on to a target, such as an agent.
          *
          * @param target not another queue
-         * @param ready whether it makes sense to take one out now, such as whether the agent is connected; must not block. When that changes
+         * @param room for what there is room there now, such as none while the agent is not connected; must not block. When that changes
          *     {@link CommandQueues#wake} should be called; otherwise it is noticed within a second
          * @throws IllegalArgumentException if there is a queue of that name, or the target is a queue
          */
-        public Builder queue(QueueOptions options, Target target, BooleanSupplier ready) {
+        public Builder queue(QueueOptions options, Target target, Supplier<Room> room) {
             if (target instanceof Target.Queue) {
                 throw new IllegalArgumentException(
                         "queue '" + options.name() + "' cannot lead to another queue, " + target);
             }
-            return add(new Queue(options, registry, null, target, ready));
+            return add(new Queue(options, registry, null, target, room));
         }
 
         private Builder add(Queue queue) {

@@ -6,15 +6,19 @@ import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.Target;
 
-/** A command from a queue as the handler of the target behind it sees it. */
+/** A command from a queue, or to a group, as the handler of the target behind it sees it. */
 final class ForwardedCommand implements RecordedCommand {
     private final RecordedCommand command;
     private final CommandRequest request;
 
     ForwardedCommand(RecordedCommand command, Target target) {
         this.command = command;
-        CommandRequest asked = command.request();
-        request = CommandRequest.to(target, asked.type())
+        request = request(command.request(), target);
+    }
+
+    /** The same request to another target. */
+    static CommandRequest request(CommandRequest asked, Target target) {
+        return CommandRequest.to(target, asked.type())
                 .payload(asked.payload())
                 .timeout(asked.timeout())
                 .ttl(asked.ttl())

@@ -17,7 +17,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,13 +57,14 @@ final class Lane {
     void wake() {
         CommandManager manager = queues.claimer();
         Handler handler = queue.destination();
-        if (manager == null || !queue.ready().getAsBoolean()) {
+        Room room = manager == null ? Room.NONE : queue.room().get();
+        if (manager == null || room.places() < 1) {
             return;
         }
         int free;
         synchronized (this) {
             again = claiming;
-            free = options().concurrency() - running;
+            free = Math.min(room.places(), options().concurrency() - running);
             if (claiming || free <= 0) {
                 return;
             }
@@ -72,7 +72,7 @@ final class Lane {
         }
         // a handler that keeps commands waiting says itself when one begins
         boolean begun = !(handler instanceof QueueingHandler);
-        manager.claim(options().name(), free, options().concurrency(), begun)
+        manager.claim(options().name(), free, options().concurrency(), begun, room.types())
                 .whenComplete((claim, error) -> onClaim(manager, claim, error));
     }
 
@@ -173,30 +173,18 @@ final class Lane {
     }
 
     /** One attempt in one of the queue's places: passes everything on, and gives the place back when it is over. */
-    private final class Run implements CommandContext, ResultReceiver, Consumer<CancelCause> {
-        private final CommandContext context;
-        private final ResultReceiver receiver;
+    private final class Run extends Passage {
         private final boolean isRemote;
-        private @Nullable Consumer<CancelCause> action;
-        private @Nullable CancelCause cause;
         private boolean over;
 
         Run(CommandContext context, ResultReceiver receiver, boolean isRemote) {
-            this.context = context;
-            this.receiver = receiver;
+            super(context, receiver);
             this.isRemote = isRemote;
         }
 
         @Override
         public void accept(CancelCause why) {
-            Consumer<CancelCause> present;
-            synchronized (this) {
-                cause = why;
-                present = action;
-            }
-            if (present != null) {
-                present.accept(why);
-            }
+            super.accept(why);
             if (why == CancelCause.REQUESTED) {
                 // its outcome comes
                 return;
@@ -228,64 +216,17 @@ final class Lane {
 
         @Override
         public void completeYield(long tag, @Nullable Object data, @Nullable Throwable error) {
-            receiver.completeYield(tag, data, error == null ? Verdict.of(data) : error);
+            super.completeYield(tag, data, error == null ? Verdict.of(data) : error);
             end();
         }
 
         @Override
         public boolean handOver(long tag) {
-            boolean allowed = receiver.handOver(tag);
+            boolean allowed = super.handOver(tag);
             if (!allowed) {
                 end();
             }
             return allowed;
-        }
-
-        @Override
-        public void started(long tag) {
-            receiver.started(tag);
-        }
-
-        @Override
-        public void progress(long tag, double fraction, String message) {
-            receiver.progress(tag, fraction, message);
-        }
-
-        @Override
-        public void output(long tag, String channel, byte[] data) {
-            receiver.output(tag, channel, data);
-        }
-
-        @Override
-        public Instant deadline() {
-            return context.deadline();
-        }
-
-        @Override
-        public boolean isCancelled() {
-            return context.isCancelled();
-        }
-
-        @Override
-        public void onCancel(Consumer<CancelCause> action) {
-            CancelCause now;
-            synchronized (this) {
-                this.action = action;
-                now = cause;
-            }
-            if (now != null) {
-                action.accept(now);
-            }
-        }
-
-        @Override
-        public @Nullable String principal() {
-            return context.principal();
-        }
-
-        @Override
-        public @Nullable String traceParent() {
-            return context.traceParent();
         }
     }
 }

@@ -134,7 +134,7 @@ class CommandRequestTest {
     @Test
     void aTargetSelectsItsHandler() {
         assertThat(new Target.Agent("a").commandId()).isEqualTo(CommandIds.AGENT_EXECUTE);
-        assertThat(new Target.Group("a").commandId()).isEqualTo(CommandIds.GROUP_EXECUTE);
+        assertThat(new Target.Group("*").commandId()).isEqualTo(CommandIds.GROUP_EXECUTE);
         assertThat(new Target.Queue("a").commandId()).isEqualTo(CommandIds.QUEUE_EXECUTE);
         assertThat(new Target.Tool("a").commandId()).isEqualTo(CommandIds.TOOL_EXECUTE);
         assertThat(new Target.Local(300).commandId()).isEqualTo(300);

@@ -26,13 +26,15 @@ final class Access {
     private static final Set<String> OWN_SITES = Set.of("same-origin", "none");
 
     private final Map<String, byte[]> digestsByName = new HashMap<>();
+    private final Map<String, Rights> rights;
     private final String boundName;
 
     /**
      * @param tokens the name of the caller to its token; empty for none
+     * @param rights the name of the caller to what it may do
      * @throws IllegalArgumentException if a token cannot stand in a header, or there is none and the address is not loopback
      */
-    Access(Map<String, String> tokens, InetSocketAddress address) {
+    Access(Map<String, String> tokens, Map<String, Rights> rights, InetSocketAddress address) {
         if (tokens.isEmpty() && (address.isUnresolved() || !address.getAddress().isLoopbackAddress())) {
             throw new IllegalArgumentException(
                     "refusing to listen on " + address.getHostString() + ":" + address.getPort()
@@ -46,6 +48,7 @@ final class Access {
             }
             digestsByName.put(name, digest(token));
         });
+        this.rights = Map.copyOf(rights);
         boundName = address.getHostString().toLowerCase(Locale.ROOT);
     }
 
@@ -56,25 +59,29 @@ final class Access {
     /**
      * Checks a request.
      *
-     * @return the name of the caller; null if nobody has to be one
+     * @return the caller; one without a name if nobody has to be anyone, and without rights if that is so only for this route
      * @throws Problem 401 or 403
      */
-    @Nullable String check(HttpHeaders headers, boolean open) {
+    Caller check(HttpHeaders headers, boolean open) {
         if (!needsCredentials()) {
             checkComesFromHere(headers);
-            return null;
+            return Caller.ANYBODY;
         }
         if (open) {
-            return null;
+            return Caller.NOBODY;
         }
         String authorization = headers.get("Authorization");
         if (authorization != null && authorization.regionMatches(true, 0, BASIC, 0, BASIC.length())) {
             // which a browser may add by itself, whatever page the request comes from
             checkComesFromNoOtherSite(headers);
-            return authenticateByPassword(
-                    authorization.substring(BASIC.length()).strip());
+            return caller(authenticateByPassword(
+                    authorization.substring(BASIC.length()).strip()));
         }
-        return authenticate(authorization);
+        return caller(authenticate(authorization));
+    }
+
+    private Caller caller(String name) {
+        return new Caller(name, rights.getOrDefault(name, Rights.all()));
     }
 
     private String authenticate(@Nullable String authorization) {

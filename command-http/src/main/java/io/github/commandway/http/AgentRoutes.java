@@ -50,9 +50,11 @@ final class AgentRoutes {
                                         "after", Field.Kind.AGENT_ID, "Where to go on: next_after of the page before."),
                                 Field.optional(
                                         "connected", Field.Kind.FLAG, "Only those that are connected, or are not."))
+                        .needsForAll(Right.VIEW)
                         .answers(200, "Clients")
                         .handledBy(this::list),
                 Route.get("/api/clients/{id}", "One client.")
+                        .needsForAll(Right.VIEW)
                         .answers(200, "Client")
                         .refuses(404)
                         .handledBy(this::find),
@@ -66,6 +68,7 @@ final class AgentRoutes {
                                         "wait_ack",
                                         Field.Kind.FLAG,
                                         "Whether to answer only when the client has taken it."))
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "MessageSent")
                         .refuses(404, 503)
                         .handledBy(this::send),
@@ -74,6 +77,7 @@ final class AgentRoutes {
                                 Field.optional("type", Field.Kind.TEXT, "What it is; event if not given.")
                                         .oneOf(TYPES),
                                 PAYLOAD)
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "Broadcast")
                         .refuses(503)
                         .handledBy(this::broadcast));

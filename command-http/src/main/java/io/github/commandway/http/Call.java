@@ -13,13 +13,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * One request whose body and query were read and checked.
  *
- * @param principal who was authenticated; null if nobody had to be
  * @param path the values of the parameters in the path
  */
-record Call(@Nullable String principal, Map<String, String> path, Values query, Values body, HttpHeaders headers) {
+record Call(Caller caller, Map<String, String> path, Values query, Values body, HttpHeaders headers) {
     private static final Duration MAX_WAIT = Duration.ofMinutes(5);
     private static final Pattern WAIT = Pattern.compile("(?i)(?:^|[,;\\s])wait\\s*=\\s*\"?(\\d{1,9})");
     private static final Pattern ASYNC = Pattern.compile("(?i)(?:^|[,\\s])respond-async(?:$|[,;\\s])");
+
+    /** On whose behalf; null if nobody had to be anyone. */
+    @Nullable String principal() {
+        return caller.name();
+    }
 
     String path(String name) {
         String value = path.get(name);

@@ -14,12 +14,31 @@ import org.jspecify.annotations.Nullable;
 final class CommandJson {
     private CommandJson() {}
 
-    /** How many bytes of payloads and results one answer with many of them may still carry. */
+    /** What payloads and results one answer may still carry: how many bytes, and only those results that its caller may see. */
     static final class Room {
+        private final Caller caller;
         private long left;
 
+        /** Room for what is no result of a command. */
         Room(long bytes) {
+            this(Caller.NOBODY, bytes);
+        }
+
+        Room(Caller caller, long bytes) {
+            this.caller = caller;
             left = bytes;
+        }
+
+        static Room unlimited(Caller caller) {
+            return new Room(caller, Long.MAX_VALUE);
+        }
+
+        /** Whether there is room for the command's result, and the caller may see it; what is empty always has room. */
+        boolean takeResult(CommandRecord record) {
+            byte[] result = record.result();
+            return result == null
+                    || result.length == 0
+                    || (caller.may(Right.OUTPUT, record.request()) && take(result.length));
         }
 
         boolean take(int bytes) {
@@ -31,11 +50,11 @@ final class CommandJson {
         }
     }
 
-    static Map<String, Object> command(CommandRecord record) {
-        return command(record, new Room(Long.MAX_VALUE));
+    static Map<String, Object> command(Caller caller, CommandRecord record) {
+        return command(record, Room.unlimited(caller));
     }
 
-    /** A command; payload and result are left out and named in {@code omitted} when there is no room for them. */
+    /** A command; payload and result are left out and named in {@code omitted} when there is no room for them, or the caller may not see the result. */
     static Map<String, Object> command(CommandRecord record, Room room) {
         CommandRequest request = record.request();
         Map<String, Object> json = new LinkedHashMap<>();
@@ -47,13 +66,14 @@ final class CommandJson {
             json.put("target", request.target().toString());
         }
         json.put("command_type", request.type());
-        putContent(json, "payload", request.payload(), room, omitted);
+        putContent(json, "payload", request.payload(), room.take(request.payload().length), omitted);
         json.put("status", record.status().code());
-        putContent(json, "result", record.result(), room, omitted);
+        putContent(json, "result", record.result(), room.takeResult(record), omitted);
         putIfPresent(json, "error", record.message());
         putIfPresent(
                 json, "reason", record.reason() == null ? null : record.reason().code());
         json.put("created_at", record.createdAt().toString());
+        putIfPresent(json, "assigned_to", record.assignedTo());
         putIfPresent(json, "sent_at", record.sentAt());
         putIfPresent(json, "started_at", record.startedAt());
         putIfPresent(json, "completed_at", record.endedAt());
@@ -74,7 +94,7 @@ final class CommandJson {
         json.put("client_id", clientId);
         json.put("command_id", record.id().toString());
         json.put("status", record.status().code());
-        putContent(json, "result", record.result(), room, omitted);
+        putContent(json, "result", record.result(), room.takeResult(record), omitted);
         putIfPresent(json, "error", record.message());
         putIfPresent(
                 json, "reason", record.reason() == null ? null : record.reason().code());
@@ -105,7 +125,7 @@ final class CommandJson {
                 omitted.add("data");
             }
         } else {
-            putContent(json, "result", data, room, omitted);
+            putContent(json, "result", data, data == null || room.take(data.length), omitted);
         }
         if (!omitted.isEmpty()) {
             json.put("omitted", omitted);
@@ -114,11 +134,11 @@ final class CommandJson {
     }
 
     private static void putContent(
-            Map<String, Object> json, String name, byte @Nullable [] content, Room room, List<String> omitted) {
+            Map<String, Object> json, String name, byte @Nullable [] content, boolean taken, List<String> omitted) {
         if (content == null || content.length == 0) {
             return;
         }
-        if (room.take(content.length)) {
+        if (taken) {
             json.put(name, Json.content(content));
         } else {
             omitted.add(name);

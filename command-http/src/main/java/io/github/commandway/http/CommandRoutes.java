@@ -1,7 +1,5 @@
 package io.github.commandway.http;
 
-import static io.github.commandway.http.Ends.monoOf;
-
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandPage;
@@ -41,13 +39,13 @@ final class CommandRoutes {
             Field.Kind.TTL,
             "The longest time in seconds to wait for the client; 0 for now or not at all; the same as the timeout if not given.");
 
-    private final CommandManager manager;
+    private final Records records;
     private final Ends ends;
     private final Slots waiting;
     private final Cancellations cancellations;
 
-    CommandRoutes(CommandManager manager, Ends ends, Slots waiting) {
-        this.manager = manager;
+    CommandRoutes(CommandManager manager, Records records, Ends ends, Slots waiting) {
+        this.records = records;
         this.ends = ends;
         this.waiting = waiting;
         cancellations = new Cancellations(manager, ends, waiting);
@@ -64,10 +62,14 @@ final class CommandRoutes {
                                 PAYLOAD,
                                 TIMEOUT,
                                 TTL)
+                        .needs(Right.RUN)
+                        .hidesResults()
                         .answers(200, "Submitted", 202, "Submitted")
                         .refuses(404, 409, 422, 501, 503)
                         .handledBy(this::submit),
                 Route.get("/api/command/{id}", "One command. With Prefer: wait=N the answer waits for its end.")
+                        .needs(Right.VIEW)
+                        .hidesResults()
                         .answers(200, "Found")
                         .refuses(404, 503)
                         .handledBy(this::find),
@@ -81,11 +83,15 @@ final class CommandRoutes {
                                 Field.optional("limit", Field.Kind.LIMIT, "How many at most; 100 if not given."),
                                 Field.optional(
                                         "cursor", Field.Kind.TEXT, "Where to go on: next_cursor of the page before."))
+                        .needs(Right.VIEW)
+                        .hidesResults()
                         .answers(200, "Commands")
                         .handledBy(this::list),
                 Route.post(
                                 "/api/command/{id}/cancel",
                                 "Cancels a command, and waits up to 5 s for the work to stop; 202 if it has not by then.")
+                        .needs(Right.VIEW, Right.CANCEL)
+                        .hidesResults()
                         .answers(200, "Cancelled", 202, "Cancelled")
                         .refuses(404, 409)
                         .handledBy(this::cancel));
@@ -99,9 +105,10 @@ final class CommandRoutes {
         CommandRequest request = request(call, call.body().requiredText("client_id"), call.header("Idempotency-Key"));
         Duration wait = call.preferredWait();
         if (wait == null) {
-            return monoOf(manager.submit(request)).map(handle -> submitted(call, handle, null, null));
+            return records.submit(call.caller(), request, null).map(handle -> submitted(call, handle, null, null));
         }
-        return waiting.hold(() -> monoOf(manager.submit(request))
+        call.caller().require(Right.VIEW, request);
+        return waiting.hold(() -> records.submit(call.caller(), request, null)
                 .flatMap(handle -> ends.await(handle.id(), ends.after(wait))
                         .defaultIfEmpty(handle.record())
                         .map(record -> submitted(call, handle, record, wait))));
@@ -116,7 +123,7 @@ final class CommandRoutes {
         json.put("command_id", handle.id().toString());
         json.put("message", ended ? "Command " + status.code() : SENT);
         if (record != null) {
-            json.put("command", CommandJson.command(record));
+            json.put("command", CommandJson.command(call.caller(), record));
         }
         Reply.Full reply = Reply.json(call.prefersAsync() && !ended ? 202 : 200, json)
                 .header("Location", "/api/command/" + handle.id());
@@ -154,20 +161,20 @@ final class CommandRoutes {
     private Mono<Reply> find(Call call) {
         RecordId id = recordId(call);
         Duration wait = call.preferredWait();
-        Mono<CommandRecord> found = record(id);
+        Mono<CommandRecord> found = records.get(call.caller(), id);
         if (wait == null) {
-            return found.map(CommandRoutes::found);
+            return found.map(record -> found(call, record));
         }
         return waiting.hold(() -> found.flatMap(record -> record.status().isTerminal()
                         ? Mono.just(record)
                         : ends.await(id, ends.after(wait)).defaultIfEmpty(record))
-                .map(record -> applied(found(record), wait)));
+                .map(record -> applied(found(call, record), wait)));
     }
 
-    private static Reply.Full found(CommandRecord record) {
+    private static Reply.Full found(Call call, CommandRecord record) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
-        json.put("command", CommandJson.command(record));
+        json.put("command", CommandJson.command(call.caller(), record));
         return Reply.json(200, json);
     }
 
@@ -184,19 +191,11 @@ final class CommandRoutes {
                 status.orElse(null),
                 call.query().number("limit", DEFAULT_LIMIT),
                 call.query().text("cursor"));
-        return monoOf(manager.list(query))
-                .onErrorMap(IllegalArgumentException.class, CommandRoutes::foreignCursor)
-                .map(CommandRoutes::page);
+        return records.list(call.caller(), query).map(page -> page(call, page));
     }
 
-    static Problem foreignCursor(IllegalArgumentException e) {
-        return new Problem(
-                        ProblemType.INVALID_PARAMETER, "'cursor' is not one that this server gave: " + e.getMessage())
-                .at("cursor");
-    }
-
-    private static Reply page(CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(LIST_CONTENT_BYTES);
+    private static Reply page(Call call, CommandPage page) {
+        CommandJson.Room room = new CommandJson.Room(call.caller(), LIST_CONTENT_BYTES);
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
         json.put("total", page.records().size());
@@ -212,10 +211,12 @@ final class CommandRoutes {
     }
 
     private Mono<Reply> cancel(Call call) {
-        return record(recordId(call)).flatMap(cancellations::cancel).map(CommandRoutes::cancelled);
+        return records.get(call.caller(), recordId(call), Right.CANCEL)
+                .flatMap(cancellations::cancel)
+                .map(record -> cancelled(call, record));
     }
 
-    private static Reply cancelled(CommandRecord record) {
+    private static Reply cancelled(Call call, CommandRecord record) {
         boolean ended = record.status().isTerminal();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", !ended || record.status() == CommandStatus.CANCELLED);
@@ -224,14 +225,8 @@ final class CommandRoutes {
         json.put(
                 "message",
                 ended ? "Command " + record.status().code() : "Cancellation requested; the command has not ended yet");
-        json.put("command", CommandJson.command(record));
+        json.put("command", CommandJson.command(call.caller(), record));
         return Reply.json(ended ? 200 : 202, json);
-    }
-
-    private Mono<CommandRecord> record(RecordId id) {
-        return monoOf(manager.find(id))
-                .flatMap(Mono::justOrEmpty)
-                .switchIfEmpty(Mono.error(() -> Problem.commandUnknown(id.toString())));
     }
 
     static RecordId recordId(Call call) {

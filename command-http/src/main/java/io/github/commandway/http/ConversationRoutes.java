@@ -14,6 +14,7 @@ import io.github.commandway.conversation.api.EnqueuedCommand.Outcome;
 import io.github.commandway.conversation.api.RoundQuery;
 import io.github.commandway.conversation.api.RoundRole;
 import io.github.commandway.conversation.api.SessionStatus;
+import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.RecordId;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -70,25 +71,30 @@ final class ConversationRoutes {
                                         Field.Kind.TEXT,
                                         "What it is about: names its events and their topic; conversation if not given."),
                                 Field.optional("scope_id", Field.Kind.TEXT, "Which one: up to 128 characters."))
+                        .needsForOwn(Right.RUN)
                         .answers(201, "SessionAnswer")
                         .refuses(409, 500, 503)
                         .handledBy(this::create),
                 Route.get(SESSIONS, "The user's sessions, newest first.")
                         .query(LIMIT, Field.optional("after", Field.Kind.TEXT, "The last session of the page before."))
+                        .needsForOwn(Right.VIEW)
                         .answers(200, "SessionsAnswer")
                         .refuses(500, 503)
                         .handledBy(this::list),
                 Route.get(SESSION, "One session; its version is the ETag.")
+                        .needsForOwn(Right.VIEW)
                         .answers(200, "SessionAnswer")
                         .refuses(403, 500, 503)
                         .handledBy(this::find),
                 Route.patch(SESSION, "Sets the status, if the session is in the version that If-Match names.")
                         .body(Field.required("status", Field.Kind.TEXT, "Only an ACTIVE session takes commands.")
                                 .oneOf(names(SessionStatus.values())))
+                        .needsForOwn(Right.RUN)
                         .answers(200, "SessionAnswer")
                         .refuses(403, 412, 500, 503)
                         .handledBy(this::update),
                 Route.delete(SESSION, "Removes a session with its rounds and events, unless a command is pending.")
+                        .needsForOwn(Right.RUN)
                         .answers(204, Schemas.NOTHING)
                         .refuses(403, 409, 500, 503)
                         .handledBy(this::delete),
@@ -98,16 +104,20 @@ final class ConversationRoutes {
                         .body(
                                 Field.required("type", Field.Kind.TEXT, "What kind of command."),
                                 Field.optional("payload", Field.Kind.ANY, "Its parameters: any JSON."))
+                        .needsForOwn(Right.RUN)
                         .answers(202, "CommandAccepted", 200, "CommandAccepted")
                         .refuses(403, 409, 500, 503)
                         .handledBy(this::enqueue),
                 Route.get(COMMANDS + "/{cmd_id}", "One command of the session.")
+                        .needsForOwn(Right.VIEW)
+                        .hidesResults()
                         .answers(200, "SessionCommandAnswer")
                         .refuses(403, 404, 500, 503)
                         .handledBy(this::command),
                 Route.get(
                                 SESSION + "/pending-command",
                                 "The command of the session that has not ended; all null if there is none.")
+                        .needsForOwn(Right.VIEW)
                         .answers(200, "PendingCommandAnswer")
                         .refuses(403, 500, 503)
                         .handledBy(this::pending),
@@ -120,12 +130,14 @@ final class ConversationRoutes {
                                         .oneOf("asc", "desc"),
                                 Field.optional("role", Field.Kind.TEXT, "Only those with this role.")
                                         .oneOf(lower(names(RoundRole.values()))))
+                        .needsForOwn(Right.VIEW, Right.OUTPUT)
                         .answers(200, "RoundsAnswer")
                         .refuses(403, 500, 503)
                         .handledBy(this::rounds),
                 Route.get(
                                 SESSION + "/events",
                                 "The events of the session as they happen, behind Last-Event-ID if that is given.")
+                        .needsForOwn(Right.VIEW, Right.OUTPUT)
                         .answers(200, Schemas.EVENTS)
                         .refuses(403, 500, 503)
                         .handledBy(this::events));
@@ -217,7 +229,11 @@ final class ConversationRoutes {
         if (enqueued.outcome() != Outcome.CREATED) {
             data.put("existing", true);
         }
-        if (enqueued.serialized() != null) {
+        CommandRequest request = enqueued.command().record().request();
+        if (enqueued.serialized() != null
+                && (enqueued.outcome() == Outcome.CREATED
+                        || (call.caller().may(Right.VIEW, request)
+                                && call.caller().may(Right.OUTPUT, request)))) {
             data.put("command", Json.content(enqueued.serialized().getBytes(StandardCharsets.UTF_8)));
         }
         String given = call.header(CORRELATION_ID);
@@ -241,7 +257,8 @@ final class ConversationRoutes {
             putIfPresent(data, "ended_at", command.record().endedAt());
             putIfPresent(data, "error", command.error());
             byte[] result = command.record().result();
-            if (result != null) {
+            if (result != null
+                    && call.caller().may(Right.OUTPUT, command.record().request())) {
                 data.put("result", Json.content(result));
             }
             return envelope(200, OK, data);

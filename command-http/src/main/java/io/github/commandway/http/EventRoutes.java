@@ -18,10 +18,12 @@ final class EventRoutes {
     private static final String LAST_EVENT_ID = "Last-Event-ID";
 
     private final CommandManager manager;
+    private final Records records;
     private final Ends ends;
 
-    EventRoutes(CommandManager manager, Ends ends) {
+    EventRoutes(CommandManager manager, Records records, Ends ends) {
         this.manager = manager;
+        this.records = records;
         this.ends = ends;
     }
 
@@ -33,6 +35,7 @@ final class EventRoutes {
                         AFTER,
                         Field.Kind.SEQUENCE,
                         "Only events after this sequence number; the header Last-Event-ID comes first."))
+                .needs(Right.VIEW, Right.OUTPUT)
                 .answers(200, Schemas.EVENTS, 204, Schemas.NOTHING)
                 .refuses(404, 503)
                 .handledBy(this::events));
@@ -41,10 +44,7 @@ final class EventRoutes {
     private Mono<Reply> events(Call call) {
         RecordId id = CommandRoutes.recordId(call);
         long after = after(call);
-        return monoOf(manager.find(id))
-                .flatMap(Mono::justOrEmpty)
-                .switchIfEmpty(Mono.error(() -> Problem.commandUnknown(id.toString())))
-                .map(record -> events(record, after));
+        return records.get(call.caller(), id, Right.OUTPUT).map(record -> events(record, after));
     }
 
     private static long after(Call call) {

@@ -65,7 +65,7 @@ public final class HttpFacade implements AutoCloseable {
 
     private HttpFacade(Builder options) {
         this.options = options;
-        access = new Access(options.tokens, options.address);
+        access = new Access(options.tokens, options.rights, options.address);
         loops = LoopResources.create(
                 "commandway-http", 1, Math.max(2, Runtime.getRuntime().availableProcessors()), true);
         timer = options.timer == null ? newTimer() : options.timer;
@@ -108,13 +108,15 @@ public final class HttpFacade implements AutoCloseable {
 
     private List<Route> routes(Slots waiting, IdGenerator ids) {
         List<Route> all = new ArrayList<>();
-        all.addAll(new MultiRoutes(options.manager, ends, waiting, ids, options.clock).routes());
-        all.addAll(new CommandRoutes(options.manager, ends, waiting).routes());
-        all.addAll(new EventRoutes(options.manager, ends).routes());
+        Records records = new Records(options.manager);
+        all.addAll(new MultiRoutes(options.manager, records, ends, waiting, ids, options.clock).routes());
+        all.addAll(new CommandRoutes(options.manager, records, ends, waiting).routes());
+        all.addAll(new EventRoutes(options.manager, records, ends).routes());
         if (options.queues != null) {
             all.addAll(new QueueRoutes(options.queues).routes());
             if (options.tasks != null) {
-                all.addAll(new TaskRoutes(options.manager, options.queues, options.tasks, ends, waiting, options.clock)
+                all.addAll(new TaskRoutes(
+                                options.manager, records, options.queues, options.tasks, ends, waiting, options.clock)
                         .routes());
             }
         }
@@ -126,9 +128,9 @@ public final class HttpFacade implements AutoCloseable {
         }
         if (options.tools != null) {
             RunAnswers answers = new RunAnswers(options.manager, options.tools, ends, files);
-            all.addAll(new ToolRoutes(options.manager, options.tools, options.toolOptions, waiting, answers).routes());
+            all.addAll(new ToolRoutes(records, options.tools, options.toolOptions, waiting, answers).routes());
             all.addAll(new RunRoutes(
-                            options.manager,
+                            records,
                             options.tools,
                             answers,
                             new Cancellations(options.manager, ends, waiting),
@@ -148,6 +150,7 @@ public final class HttpFacade implements AutoCloseable {
                         () -> stopping)
                 .routes());
         all.add(Route.get("/openapi.json", "This document.")
+                .needsNothing()
                 .answers(200, "OpenApi")
                 .handledBy(call -> Mono.just(Reply.json(200, OpenApi.document(all, access.needsCredentials())))));
         return all;
@@ -259,6 +262,7 @@ public final class HttpFacade implements AutoCloseable {
         private final CommandManager manager;
         private final AgentDirectory agents;
         private final Map<String, String> tokens = new LinkedHashMap<>();
+        private final Map<String, Rights> rights = new LinkedHashMap<>();
         private final Map<String, BooleanSupplier> readinessChecks = new LinkedHashMap<>();
 
         @SuppressWarnings("AddressSelection") // a literal stands for one address only
@@ -299,7 +303,17 @@ public final class HttpFacade implements AutoCloseable {
          * @param name who that is: becomes the principal of their commands
          */
         public Builder token(String name, String token) {
+            return token(name, token, Rights.all());
+        }
+
+        /**
+         * Lets callers in who send this bearer token, as {@link #token(String, String)} does, and gives them these rights and no others.
+         *
+         * @param name who that is: becomes the principal of their commands
+         */
+        public Builder token(String name, String token, Rights rights) {
             tokens.put(name, token);
+            this.rights.put(name, rights);
             return this;
         }
 

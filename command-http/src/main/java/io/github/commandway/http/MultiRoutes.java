@@ -1,7 +1,5 @@
 package io.github.commandway.http;
 
-import static io.github.commandway.http.Ends.monoOf;
-
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
@@ -31,14 +29,16 @@ final class MultiRoutes {
     private static final int CONTENT_BYTES = 4 << 20;
 
     private final CommandManager manager;
+    private final Records records;
     private final Ends ends;
     private final Slots waiting;
     private final IdGenerator ids;
     private final Clock clock;
     private final Map<String, Task> tasks = new ConcurrentHashMap<>();
 
-    MultiRoutes(CommandManager manager, Ends ends, Slots waiting, IdGenerator ids, Clock clock) {
+    MultiRoutes(CommandManager manager, Records records, Ends ends, Slots waiting, IdGenerator ids, Clock clock) {
         this.manager = manager;
+        this.records = records;
         this.ends = ends;
         this.waiting = waiting;
         this.ids = ids;
@@ -58,6 +58,8 @@ final class MultiRoutes {
                                 "/api/command/multi",
                                 "Sends a command to many clients and answers when all have ended, at the latest 5 s after the timeout or after 300 s.")
                         .body(body)
+                        .needs(Right.RUN, Right.VIEW)
+                        .hidesResults()
                         .answers(200, "MultiResult")
                         .refuses(503)
                         .handledBy(this::multi),
@@ -65,12 +67,15 @@ final class MultiRoutes {
                                 "/api/command/stream",
                                 "Sends a command to many clients; events start, result (one for each as it ends) and complete.")
                         .body(body)
+                        .needs(Right.RUN, Right.VIEW)
+                        .hidesResults()
                         .answers(200, Schemas.EVENTS)
                         .refuses(503)
                         .handledBy(this::stream),
                 Route.post(
                                 "/api/command/multi/{id}/cancel",
                                 "Cancels all commands of a multi or stream request that is still held, and waits up to 5 s for the work to stop.")
+                        .needs(Right.VIEW, Right.CANCEL)
                         .answers(200, "MultiCancelled", 202, "MultiCancelled")
                         .refuses(404, 503)
                         .handledBy(this::cancel));
@@ -89,7 +94,7 @@ final class MultiRoutes {
     private Mono<Reply> stream(Call call) {
         Task task = new Task(call);
         return Mono.just(new Reply.Events(out -> {
-            CommandJson.Room room = new CommandJson.Room(CONTENT_BYTES);
+            CommandJson.Room room = new CommandJson.Room(call.caller(), CONTENT_BYTES);
             Counts counts = new Counts();
             Flux<String> results = task.outcomes().map(outcome -> {
                 counts.add(outcome);
@@ -106,11 +111,12 @@ final class MultiRoutes {
 
     private Mono<Reply> cancel(Call call) {
         Task task = tasks.get(call.path("id"));
-        if (task == null) {
+        if (task == null || !task.isVisibleTo(call.caller())) {
             return Mono.error(new Problem(
                     ProblemType.TASK_UNKNOWN,
                     "there is no such request any more; its commands can be cancelled one by one"));
         }
+        task.requests.forEach(request -> call.caller().require(Right.CANCEL, request));
         return waiting.hold(() -> task.cancel(ends.after(Cancellations.WAIT)).map(task::cancelled));
     }
 
@@ -118,6 +124,7 @@ final class MultiRoutes {
     private final class Task {
         private final String id = ids.next().toString();
         private final long startedMillis = clock.millis();
+        private final Caller caller;
         private final List<String> clientIds;
         private final List<CommandRequest> requests;
         private final Duration hold;
@@ -125,15 +132,24 @@ final class MultiRoutes {
         private boolean cancelled;
 
         Task(Call call) {
+            caller = call.caller();
             clientIds = call.body().texts("client_ids");
             String key = call.header("Idempotency-Key");
             // all before the first is submitted, so that a bad request is refused as a whole
             requests = clientIds.stream()
                     .map(clientId -> CommandRoutes.request(call, clientId, key == null ? null : key + ":" + clientId))
                     .toList();
+            for (CommandRequest request : requests) {
+                caller.require(Right.RUN, request);
+                caller.require(Right.VIEW, request);
+            }
             Duration timeout = call.body().duration("timeout");
             Duration wanted = (timeout == null ? CommandRequest.DEFAULT_TIMEOUT : timeout).plus(GRACE);
             hold = wanted.compareTo(MAX_HOLD) > 0 ? MAX_HOLD : wanted;
+        }
+
+        boolean isVisibleTo(Caller other) {
+            return requests.stream().allMatch(request -> other.may(Right.VIEW, request));
         }
 
         /** Submits all commands when subscribed to, and emits each one's outcome as it comes. */
@@ -149,7 +165,7 @@ final class MultiRoutes {
 
         private Mono<Outcome> outcome(int position, Mono<Void> until) {
             String clientId = clientIds.get(position);
-            return monoOf(manager.submit(requests.get(position)))
+            return records.submit(caller, requests.get(position), null)
                     .doOnNext(this::add)
                     .flatMap(handle -> ends.await(handle.id(), until).defaultIfEmpty(handle.record()))
                     .map(record -> new Outcome(position, clientId, record, null))
@@ -222,7 +238,7 @@ final class MultiRoutes {
         }
 
         Reply summary(List<Outcome> outcomes) {
-            CommandJson.Room room = new CommandJson.Room(CONTENT_BYTES);
+            CommandJson.Room room = new CommandJson.Room(caller, CONTENT_BYTES);
             Counts counts = new Counts();
             outcomes.forEach(counts::add);
             Map<String, Object> json = new LinkedHashMap<>();

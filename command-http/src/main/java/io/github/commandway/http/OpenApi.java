@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The OpenAPI 3.1 document of the routes. */
 final class OpenApi {
@@ -59,9 +60,25 @@ final class OpenApi {
         }
         operation.put("responses", responses(route));
         if (credentialsNeeded && !route.open()) {
-            operation.put("security", List.of(Map.of(BEARER, List.of())));
+            operation.put("description", rights(route));
+            operation.put(
+                    "security",
+                    List.of(Map.of(
+                            BEARER, route.needs().stream().map(Right::code).toList())));
         }
         return operation;
+    }
+
+    private static String rights(Route route) {
+        String needs = route.needs().isEmpty()
+                ? "Needs no right."
+                : "Needs " + route.needs().stream().map(Right::code).collect(Collectors.joining(" and "))
+                        + switch (route.extent()) {
+                            case SOME -> ".";
+                            case OWN -> ", not limited to some types or targets.";
+                            case ALL -> ", without limits.";
+                        };
+        return route.hidesResults() ? needs + " Without output for a command its result is left out." : needs;
     }
 
     private static List<Object> parameters(Route route) {

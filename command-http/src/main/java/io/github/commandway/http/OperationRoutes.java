@@ -53,6 +53,7 @@ final class OperationRoutes {
                         .answers(200, "Ready", 503, "Ready")
                         .handledBy(call -> ready()),
                 Route.get("/metrics", "Metrics in Prometheus' text format.")
+                        .needsForAll(Right.VIEW)
                         .answers(200, Schemas.TEXT)
                         .handledBy(call -> lookAtQueues()
                                 .then(Mono.fromSupplier(() -> Reply.text(PROMETHEUS, metrics.scrape())))));

@@ -33,13 +33,16 @@ final class OutboxRoutes {
                                 Field.optional("limit", Field.Kind.LIMIT, "How many at most; 100 if not given."),
                                 Field.optional(
                                         "after", Field.Kind.SEQUENCE, "Where to go on: next_after of the page before."))
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "DeadLetters")
                         .handledBy(this::list),
                 Route.post(DEAD + "/{id}/replay", "Tries one again, and then what waits behind it.")
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "DeadLetterDone")
                         .refuses(404)
                         .handledBy(call -> done(call, deadLetters::replay, "Will be delivered again")),
                 Route.post(DEAD + "/{id}/discard", "Gives one up, and delivers what waits behind it.")
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "DeadLetterDone")
                         .refuses(404)
                         .handledBy(call -> done(call, deadLetters::discard, "Given up")));

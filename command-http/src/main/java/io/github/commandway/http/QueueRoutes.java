@@ -24,13 +24,16 @@ final class QueueRoutes {
     List<Route> routes() {
         return List.of(
                 Route.get("/api/queues", "All queues and what is in them.")
+                        .needsForAll(Right.VIEW)
                         .answers(200, "Queues")
                         .handledBy(call -> list()),
                 Route.get("/api/queues/{name}", "One queue and what is in it.")
+                        .needsForAll(Right.VIEW)
                         .answers(200, "QueueFound")
                         .refuses(404)
                         .handledBy(this::find),
                 Route.post("/api/queues/{name}/pause", "Keeps back what waits; what runs goes on.")
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "QueueChanged")
                         .refuses(404)
                         .handledBy(call -> {
@@ -38,6 +41,7 @@ final class QueueRoutes {
                             return changed(name, monoOf(queues.pause(name)), "Queue paused");
                         }),
                 Route.post("/api/queues/{name}/resume", "Lets a paused queue go on.")
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "QueueChanged")
                         .refuses(404)
                         .handledBy(call -> {
@@ -45,6 +49,7 @@ final class QueueRoutes {
                             return changed(name, monoOf(queues.resume(name)), "Queue resumed");
                         }),
                 Route.post("/api/queues/{name}/purge", "Cancels all that waits; what runs goes on.")
+                        .needsForAll(Right.MANAGE)
                         .answers(200, "QueueChanged")
                         .refuses(404)
                         .handledBy(this::purge));

@@ -101,10 +101,10 @@ final class RequestHandler {
             String target = originForm(request.uri());
             String path = target.split("[?#]", 2)[0];
             RouteTable.Match match;
-            @Nullable String principal;
+            Caller caller;
             try {
                 match = table.match(request.method().name(), path);
-                principal = access.check(headers, match.route().open());
+                caller = access.check(headers, match.route().open());
             } catch (Problem problem) {
                 // whoever may not call is not told what there is
                 access.check(headers, false);
@@ -113,6 +113,7 @@ final class RequestHandler {
             Route found = match.route();
             route = found.path();
             numbered = found.numbered();
+            caller.requireFor(found);
             Values query = query(target, found);
             boolean streaming = found.streams(query);
             if ((streaming || found.acts()) && isHead()) {
@@ -124,7 +125,7 @@ final class RequestHandler {
                         .header("Allow", "GET");
             }
             Mono<Void> work = body(found)
-                    .map(body -> new Call(principal, decode(match.parameters()), query, body, headers))
+                    .map(body -> new Call(caller, decode(match.parameters()), query, body, headers))
                     .flatMap(call -> found.handler().handle(call))
                     .flatMap(this::send);
             return streaming ? streams.hold(() -> work) : work;

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
 /**
@@ -16,6 +17,9 @@ import reactor.core.publisher.Mono;
  * @param open whether it is answered without credentials
  * @param acts whether it has an effect although its method is GET; then there is no HEAD of it
  * @param tools whether the body is a request to run a tool, in JSON or YAML, and read by the handler
+ * @param needs the rights that the caller must have
+ * @param extent of which commands the caller must have them at least
+ * @param hidesResults whether results are left out of the answer without the right to see output
  * @param query the parameters that it takes
  * @param body the members of the JSON object that it takes; empty if it takes none
  * @param answers what it answers when all is well: status to the name of a schema in {@link Schemas}
@@ -26,6 +30,9 @@ record Route(
         String path,
         String summary,
         boolean open,
+        List<Right> needs,
+        Extent extent,
+        boolean hidesResults,
         boolean anyType,
         boolean numbered,
         boolean acts,
@@ -47,6 +54,16 @@ record Route(
 
     /** In {@link #answers}: a status that the table cannot know. */
     static final int ANY_STATUS = 0;
+
+    /** Of which commands a route needs its rights. */
+    enum Extent {
+        /** Of some: whether of the one that it is about is looked at when that is known. */
+        SOME,
+        /** Of all that are the caller's own. */
+        OWN,
+        /** Of all, since it is not about commands that are somebody's. */
+        ALL
+    }
 
     /** Answers one call of the route; runs in an event loop, so it must not block. */
     @FunctionalInterface
@@ -93,12 +110,15 @@ record Route(
         return new Builder("DELETE", path, summary);
     }
 
-    /** Builds a {@link Route}; {@link #handledBy} ends it. */
+    /** Builds a {@link Route}; {@link #handledBy} ends it, and fails if it was not said what rights are needed. */
     static final class Builder {
         private final String method;
         private final String path;
         private final String summary;
         private boolean open;
+        private @Nullable List<Right> needs;
+        private Extent extent = Extent.SOME;
+        private boolean hidesResults;
         private boolean anyType;
         private boolean numbered;
         private boolean acts;
@@ -116,6 +136,38 @@ record Route(
 
         Builder withoutCredentials() {
             open = true;
+            return needsNothing();
+        }
+
+        /** Only for callers who have these rights, if only for some commands; {@link Records} looks which. */
+        Builder needs(Right... rights) {
+            return needs(Extent.SOME, rights);
+        }
+
+        /** Only for callers who have these rights for all commands of their own. */
+        Builder needsForOwn(Right... rights) {
+            return needs(Extent.OWN, rights);
+        }
+
+        /** Only for callers who have these rights for all commands. */
+        Builder needsForAll(Right... rights) {
+            return needs(Extent.ALL, rights);
+        }
+
+        private Builder needs(Extent extent, Right... rights) {
+            this.extent = extent;
+            needs = List.of(rights);
+            return this;
+        }
+
+        /** For everybody who is let in. */
+        Builder needsNothing() {
+            return needs(Extent.SOME);
+        }
+
+        /** The answer has results of commands, which are left out where the caller may not see them. */
+        Builder hidesResults() {
+            hidesResults = true;
             return this;
         }
 
@@ -176,8 +228,25 @@ record Route(
         }
 
         Route handledBy(Handler handler) {
+            if (needs == null) {
+                throw new IllegalStateException(method + " " + path + " does not say what rights it needs");
+            }
             return new Route(
-                    method, path, summary, open, anyType, numbered, acts, tools, query, body, answers, problems,
+                    method,
+                    path,
+                    summary,
+                    open,
+                    needs,
+                    extent,
+                    hidesResults,
+                    anyType,
+                    numbered,
+                    acts,
+                    tools,
+                    query,
+                    body,
+                    answers,
+                    problems,
                     handler);
         }
     }

@@ -29,6 +29,7 @@ final class RunAnswers {
     /** After this time output is passed on as it comes, and not gathered any more. */
     static final Duration GATHERING = Duration.ofSeconds(2);
 
+    private static final Duration SOON = Duration.ofMillis(20);
     private static final int GATHERED = 64 << 10;
     private static final int JSON_BYTES = 1 << 20;
     private static final String TEXT = "text/plain;charset=utf-8";
@@ -54,11 +55,14 @@ final class RunAnswers {
         return new RunReader(tools, manager, files, from);
     }
 
-    /** That it was accepted, or how far it is. */
-    static Reply.Full accepted(CommandRecord run) {
+    /** That it was accepted, and how far it is if the caller may view that. */
+    static Reply.Full accepted(Caller caller, CommandRecord run) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
-        json.putAll(ToolJson.run(run, new CommandJson.Room(Long.MAX_VALUE)));
+        json.putAll(
+                caller.may(Right.VIEW, run.request())
+                        ? ToolJson.run(run, CommandJson.Room.unlimited(caller))
+                        : Map.of("id", run.id().toString()));
         Reply.Full reply = Reply.json(202, json).header("Retry-After", "1");
         return new Reply.Full(202, reply.contentType(), reply.body(), named(run, reply.headers()));
     }
@@ -105,11 +109,12 @@ final class RunAnswers {
     /**
      * The output as text when the run has ended, or as it comes.
      *
+     * @param caller who may view the run and its output
      * @param wait how long for the answer to begin at most, or null for as long as it takes
      * @param json whether to answer with JSON instead, and only at the end
      */
-    Mono<Reply> output(RecordId id, @Nullable Duration wait, boolean json) {
-        Gathering gathering = new Gathering(wait, json);
+    Mono<Reply> output(Caller caller, RecordId id, @Nullable Duration wait, boolean json) {
+        Gathering gathering = new Gathering(caller, wait, json);
         return Mono.usingWhen(
                 feeds.open(id),
                 feed -> gathering.begin(feed).then(Mono.defer(() -> gathering.answer(feed.run()))),
@@ -121,6 +126,7 @@ final class RunAnswers {
 
     /** The beginning of an answer in text, and then the rest of it. */
     private final class Gathering {
+        private final Caller caller;
         private final @Nullable Duration wait;
         private final boolean json;
         private final RunReader reader = reader(null);
@@ -133,7 +139,8 @@ final class RunAnswers {
         private boolean whole = true;
         private boolean last;
 
-        Gathering(@Nullable Duration wait, boolean json) {
+        Gathering(Caller caller, @Nullable Duration wait, boolean json) {
+            this.caller = caller;
             this.wait = wait;
             this.json = json;
         }
@@ -156,7 +163,7 @@ final class RunAnswers {
             CommandRecord run = feed.run();
             if (json) {
                 last = run.status().isTerminal();
-                return last || over ? Mono.just(true) : waitFor(feed).thenReturn(false);
+                return last || over ? Mono.just(true) : news(feed, run).thenReturn(false);
             }
             return reader.read(run).flatMap(part -> {
                 take(part).forEach(piece -> gathered.append(piece.text()));
@@ -165,7 +172,7 @@ final class RunAnswers {
                 if (last || over || begun) {
                     return Mono.just(true);
                 }
-                return part.pieces().isEmpty() ? waitFor(feed).thenReturn(false) : Mono.just(false);
+                return part.pieces().isEmpty() ? news(feed, run).thenReturn(false) : Mono.just(false);
             });
         }
 
@@ -182,13 +189,9 @@ final class RunAnswers {
             return texts;
         }
 
-        private Mono<Void> waitFor(RunFeeds.Feed feed) {
-            return ends.onWorker(feed.wakeup().await());
-        }
-
         Mono<Reply> answer(CommandRecord run) {
             if (json && last) {
-                return page(run, null);
+                return page(caller, run, null);
             }
             if (last) {
                 return Mono.just(new Reply.Full(
@@ -196,7 +199,7 @@ final class RunAnswers {
             }
             if (gathered.isEmpty()
                     || (over && gathered.length() <= GATHERED && !run.status().isTerminal())) {
-                return Mono.just(accepted(run));
+                return Mono.just(accepted(caller, run));
             }
             if (run.status().isTerminal()) {
                 return Mono.just(
@@ -253,7 +256,7 @@ final class RunAnswers {
                 }
                 return over
                         ? Mono.error(new IllegalStateException("the server stops, and run " + run.id() + " goes on"))
-                        : written.then(waitFor(feed)).thenReturn(false);
+                        : written.then(news(feed, run)).thenReturn(false);
             });
         }
 
@@ -268,8 +271,15 @@ final class RunAnswers {
         }
     }
 
+    /** Waits until there may be more. What an agent wrote is kept here a moment after it was recorded, of which nobody tells. */
+    private Mono<Void> news(RunFeeds.Feed feed, CommandRecord run) {
+        return run.status().isTerminal()
+                ? ends.delay(SOON)
+                : ends.onWorker(feed.wakeup().await());
+    }
+
     /** A page of the output in JSON, with what has become of the run. */
-    Mono<Reply> page(CommandRecord run, @Nullable String after) {
+    Mono<Reply> page(Caller caller, CommandRecord run, @Nullable String after) {
         RunReader.Position from = after == null ? null : new RunText().resume(after);
         if (after != null && from == null) {
             throw badPosition();
@@ -299,7 +309,7 @@ final class RunAnswers {
                     RunReader.Position next = reader.position();
                     Map<String, Object> json = new LinkedHashMap<>();
                     json.put("success", run.status() == CommandStatus.COMPLETED);
-                    json.putAll(ToolJson.run(run, new CommandJson.Room(Long.MAX_VALUE)));
+                    json.putAll(ToolJson.run(run, CommandJson.Room.unlimited(caller)));
                     json.put("pieces", pieces.stream().map(ToolJson::piece).toList());
                     json.put("output_complete", end.whole && !ToolJson.hasDropped(run));
                     if (!end.last) {
@@ -326,7 +336,7 @@ final class RunAnswers {
      *
      * @param lastId the id of the last event that the reader got, or null
      */
-    Reply events(CommandRecord run, @Nullable String lastId) {
+    Reply events(Caller caller, CommandRecord run, @Nullable String lastId) {
         if (run.status().isTerminal() && END.equals(lastId)) {
             return Reply.empty(204);
         }
@@ -334,7 +344,7 @@ final class RunAnswers {
                 out -> Mono.usingWhen(
                         feeds.open(run.id()),
                         feed -> {
-                            Pump pump = new Pump(feed, out, lastId);
+                            Pump pump = new Pump(caller, feed, out, lastId);
                             return Mono.defer(pump::step)
                                     .repeat()
                                     .takeUntil(done -> done)
@@ -346,6 +356,7 @@ final class RunAnswers {
 
     /** Reads a part, writes it, and only when it has left goes on. */
     private final class Pump {
+        private final Caller caller;
         private final RunFeeds.Feed feed;
         private final Reply.EventWriter out;
         private final RunText text = new RunText();
@@ -353,7 +364,8 @@ final class RunAnswers {
         private @Nullable String reset;
         private @Nullable CommandStatus shown;
 
-        Pump(RunFeeds.Feed feed, Reply.EventWriter out, @Nullable String lastId) {
+        Pump(Caller caller, RunFeeds.Feed feed, Reply.EventWriter out, @Nullable String lastId) {
+            this.caller = caller;
             this.feed = feed;
             this.out = out;
             RunReader.Position from = lastId == null ? null : text.resume(lastId);
@@ -386,7 +398,7 @@ final class RunAnswers {
                 }
                 if (part.last()) {
                     text.finish().forEach(rest -> append(events, rest, null));
-                    Map<String, Object> result = ToolJson.run(run, new CommandJson.Room(Long.MAX_VALUE));
+                    Map<String, Object> result = ToolJson.run(run, CommandJson.Room.unlimited(caller));
                     result.put("success", run.status() == CommandStatus.COMPLETED);
                     events.append(Reply.event(END, "result", result));
                 }
@@ -394,9 +406,11 @@ final class RunAnswers {
                 if (part.last()) {
                     return written.thenReturn(true);
                 }
-                return part.pieces().isEmpty() && part.gap() == null
-                        ? written.then(ends.news(feed.wakeup(), out))
-                        : written.thenReturn(false);
+                if (!part.pieces().isEmpty() || part.gap() != null) {
+                    return written.thenReturn(false);
+                }
+                return written.then(
+                        run.status().isTerminal() ? ends.delay(SOON).thenReturn(false) : ends.news(feed.wakeup(), out));
             });
         }
 

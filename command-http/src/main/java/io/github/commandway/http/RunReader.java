@@ -88,7 +88,8 @@ final class RunReader {
                 .map(output -> {
                     decided = true;
                     position = new Position(Source.FILE, output.next());
-                    boolean last = output.pieces().isEmpty() && run.status().isTerminal();
+                    boolean last =
+                            output.pieces().isEmpty() && run.status().isTerminal() && !tools.isBeingCopied(run.id());
                     return new Part(output.pieces(), Source.FILE, null, last);
                 })
                 .onErrorResume(IllegalArgumentException.class, wrong -> {
@@ -136,7 +137,7 @@ final class RunReader {
             if (event.type() == CommandEvent.Type.GAP) {
                 gap = event.message();
             } else if (event.type() == CommandEvent.Type.OUTPUT && data != null && channel != null) {
-                pieces.add(new RunOutput.Piece(last, event.sequence(), channel, data, charset));
+                pieces.add(new RunOutput.Piece(last, event.sequence(), event.at(), channel, data, charset));
             }
             last = event.sequence();
         }

@@ -1,8 +1,5 @@
 package io.github.commandway.http;
 
-import static io.github.commandway.http.Ends.monoOf;
-
-import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.RecordId;
@@ -28,7 +25,7 @@ import reactor.core.scheduler.Scheduler;
 final class RunRoutes {
     private static final int FILE_PART = 64 << 10;
 
-    private final CommandManager manager;
+    private final Records records;
     private final ToolService tools;
     private final RunAnswers answers;
     private final Cancellations cancellations;
@@ -37,14 +34,14 @@ final class RunRoutes {
     private final Supplier<Reply> help;
 
     RunRoutes(
-            CommandManager manager,
+            Records records,
             ToolService tools,
             RunAnswers answers,
             Cancellations cancellations,
             Slots waiting,
             Scheduler files,
             Supplier<Reply> help) {
-        this.manager = manager;
+        this.records = records;
         this.tools = tools;
         this.answers = answers;
         this.cancellations = cancellations;
@@ -56,11 +53,13 @@ final class RunRoutes {
     List<Route> routes() {
         return List.of(
                 Route.get("/result/help", "How all this is used, as a page for people.")
+                        .needsNothing()
                         .answers(200, Schemas.HTML)
                         .handledBy(call -> Mono.just(help.get())),
                 Route.get(
                                 "/result/{id}",
                                 "The output of a run that has ended, with a status that says how; 202 while it runs. With sse=true as events as it comes, resumed behind Last-Event-ID.")
+                        .needs(Right.VIEW, Right.OUTPUT)
                         .query(
                                 Field.optional(Route.SSE, Field.Kind.FLAG, "Answers with server-sent events."),
                                 Field.optional("format", Field.Kind.TEXT, "json for pages of JSON; text if not given.")
@@ -74,10 +73,12 @@ final class RunRoutes {
                         .refuses(404, 503)
                         .handledBy(this::result),
                 Route.get("/result/{id}/files", "The files that a run has left.")
+                        .needs(Right.VIEW, Right.OUTPUT)
                         .answers(200, "RunFiles", 202, "Run")
                         .refuses(404)
                         .handledBy(this::list),
                 Route.get("/result/{id}/files/{path...}", "One file that a run has left.")
+                        .needs(Right.VIEW, Right.OUTPUT)
                         .answers(200, Schemas.FILE, 202, "Run")
                         .refuses(404)
                         .handledBy(this::download),
@@ -90,15 +91,16 @@ final class RunRoutes {
     }
 
     private Route cancellation(Route.Builder route) {
-        return route.answers(200, "RunCancelled", 202, "RunCancelled")
+        return route.needs(Right.VIEW, Right.CANCEL)
+                .hidesResults()
+                .answers(200, "RunCancelled", 202, "RunCancelled")
                 .refuses(404, 503)
                 .handledBy(this::cancel);
     }
 
-    private Mono<CommandRecord> run(Call call) {
+    private Mono<CommandRecord> run(Call call, Right... needed) {
         RecordId id = CommandRoutes.recordId(call);
-        return monoOf(manager.find(id))
-                .flatMap(Mono::justOrEmpty)
+        return records.find(call.caller(), id, needed)
                 .filter(ToolJson::isRun)
                 .switchIfEmpty(Mono.error(() -> Problem.commandUnknown(id.toString())));
     }
@@ -111,26 +113,30 @@ final class RunRoutes {
             throw new Problem(ProblemType.INVALID_PARAMETER, "'after' goes with format=json only").at("after");
         }
         if (Boolean.TRUE.equals(call.query().flag(Route.SSE))) {
-            return run(call).map(run -> answers.events(run, call.header("Last-Event-ID")));
+            return run(call, Right.OUTPUT).map(run -> answers.events(call.caller(), run, call.header("Last-Event-ID")));
         }
         Duration wait = call.preferredWait();
-        return run(call).flatMap(run -> {
+        return run(call, Right.OUTPUT).flatMap(run -> {
             if (run.status().isTerminal()) {
-                return json ? answers.page(run, after) : answers.output(run.id(), null, false);
+                return json
+                        ? answers.page(call.caller(), run, after)
+                        : answers.output(call.caller(), run.id(), null, false);
             }
             if (wait == null) {
-                return json ? answers.page(run, after) : Mono.just(RunAnswers.accepted(run));
+                return json
+                        ? answers.page(call.caller(), run, after)
+                        : Mono.just(RunAnswers.accepted(call.caller(), run));
             }
-            return waiting.hold(() -> answers.output(run.id(), wait, json));
+            return waiting.hold(() -> answers.output(call.caller(), run.id(), wait, json));
         });
     }
 
     private Mono<Reply> list(Call call) {
-        return run(call)
+        return run(call, Right.OUTPUT)
                 .flatMap(run -> run.status().isTerminal()
                         ? blocking(() -> tools.files(run.id(), ToolJson.isToolchain(run)))
                                 .map(found -> listed(run, found))
-                        : Mono.just(RunAnswers.accepted(run)));
+                        : Mono.just(RunAnswers.accepted(call.caller(), run)));
     }
 
     private static Reply listed(CommandRecord run, List<RunFile> found) {
@@ -149,10 +155,10 @@ final class RunRoutes {
     /** Not while it runs: until then it may put something else where the file was checked to be. */
     private Mono<Reply> download(Call call) {
         String path = String.join("/", call.segments("path"));
-        return run(call)
+        return run(call, Right.OUTPUT)
                 .flatMap(run -> run.status().isTerminal()
                         ? blocking(() -> file(run, path))
-                        : Mono.just(RunAnswers.accepted(run)));
+                        : Mono.just(RunAnswers.accepted(call.caller(), run)));
     }
 
     private Reply file(CommandRecord run, String path) throws IOException {
@@ -220,27 +226,27 @@ final class RunRoutes {
     }
 
     private Mono<Reply> cancel(Call call) {
-        return run(call)
+        return run(call, Right.CANCEL)
                 .flatMap(run -> run.status().isTerminal()
-                        ? Mono.just(cancelled(run, "already_ended"))
+                        ? Mono.just(cancelled(call, run, "already_ended"))
                         : cancellations
                                 .cancel(run)
-                                .map(stopped -> cancelled(stopped, Cancellations.outcome(stopped)))
+                                .map(stopped -> cancelled(call, stopped, Cancellations.outcome(stopped)))
                                 .onErrorResume(
                                         Problem.class,
                                         problem -> problem.type() == ProblemType.ALREADY_ENDED
-                                                ? run(call).map(ended -> cancelled(ended, "already_ended"))
+                                                ? run(call).map(ended -> cancelled(call, ended, "already_ended"))
                                                 : Mono.error(problem)));
     }
 
-    private static Reply cancelled(CommandRecord run, String outcome) {
+    private static Reply cancelled(Call call, CommandRecord run, String outcome) {
         boolean ended = run.status().isTerminal();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", !ended || run.status() == CommandStatus.CANCELLED);
         json.put("id", run.id().toString());
         json.put("outcome", outcome);
         json.put("message", ended ? "Run " + run.status().code() : "Cancellation requested; the run has not ended yet");
-        json.put("run", ToolJson.run(run, new CommandJson.Room(Long.MAX_VALUE)));
+        json.put("run", ToolJson.run(run, CommandJson.Room.unlimited(call.caller())));
         return Reply.json(ended ? 200 : 202, json);
     }
 

@@ -34,7 +34,7 @@ final class TaskJson {
         times = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss").withZone(zone);
     }
 
-    /** A task; the result is left out and named in {@code omitted} when there is no room for it. */
+    /** A task; the result is left out and named in {@code omitted} when there is no room for it, or the caller may not see it. */
     Map<String, Object> task(CommandRecord record, CommandJson.Room room) {
         CommandRequest request = record.request();
         Outcome outcome = Outcome.of(record);
@@ -51,8 +51,7 @@ final class TaskJson {
         if (record.endedAt() != null) {
             json.put("end_time", times.format(record.endedAt()));
         }
-        byte[] content = record.result();
-        if (content == null || room.take(content.length)) {
+        if (room.takeResult(record)) {
             json.put("result", outcome.result());
         } else {
             json.put("result", null);

@@ -43,6 +43,7 @@ final class TaskRoutes {
             Field.optional("cmd_id", Field.Kind.REFERENCE, "The caller's own name for it; need not be unique.");
 
     private final CommandManager manager;
+    private final Records records;
     private final CommandQueues queues;
     private final TaskOptions options;
     private final Ends ends;
@@ -52,8 +53,15 @@ final class TaskRoutes {
     private final TaskJson json;
 
     TaskRoutes(
-            CommandManager manager, CommandQueues queues, TaskOptions options, Ends ends, Slots waiting, Clock clock) {
+            CommandManager manager,
+            Records records,
+            CommandQueues queues,
+            TaskOptions options,
+            Ends ends,
+            Slots waiting,
+            Clock clock) {
         this.manager = manager;
+        this.records = records;
         this.queues = queues;
         this.options = options;
         this.ends = ends;
@@ -67,12 +75,15 @@ final class TaskRoutes {
         return List.of(
                 Route.get("/", "That the server runs, and in which mode.")
                         .withNumbers()
+                        .needsNothing()
                         .answers(200, "TaskApi")
                         .handledBy(call -> Mono.just(status())),
                 submission("/", "Takes a task. " + (isSync() ? "The answer is its result." : "It waits in the queue.")),
                 submission(Route.ANY_PATH, "The same as POST /, at any path that is not at or below another one here."),
                 Route.get("/task/{id}", "One task. With Prefer: wait=N the answer waits for its end.")
                         .withNumbers()
+                        .needs(Right.VIEW)
+                        .hidesResults()
                         .answers(200, "Task")
                         .refuses(404, 503)
                         .handledBy(this::find),
@@ -80,6 +91,8 @@ final class TaskRoutes {
                                 "/task/{id}/cancel",
                                 "Cancels a task, and waits up to 5 s for the work to stop; 202 if it has not by then.")
                         .withNumbers()
+                        .needs(Right.VIEW, Right.CANCEL)
+                        .hidesResults()
                         .answers(200, "TaskCancelled", 202, "TaskCancelled")
                         .refuses(404, 409, 503)
                         .handledBy(this::cancel),
@@ -101,11 +114,14 @@ final class TaskRoutes {
                                 Field.optional("limit", Field.Kind.LIMIT, "How many at most; 100 if not given."),
                                 Field.optional(
                                         "cursor", Field.Kind.TEXT, "Where to go on: next_cursor of the page before."))
+                        .needs(Right.VIEW)
+                        .hidesResults()
                         .answers(200, "Tasks")
                         .handledBy(this::list),
                 Route.get("/queue/status", "What is in the queue that takes the tasks, or in another one.")
                         .withNumbers()
                         .query(queueField("Which queue"))
+                        .needsForAll(Right.VIEW)
                         .answers(200, "TaskQueue")
                         .refuses(503)
                         .handledBy(this::queueStatus));
@@ -145,9 +161,9 @@ final class TaskRoutes {
                 .answers(200, isSync() ? Schemas.ANY : "TaskSubmitted", 202, "TaskSubmitted");
         if (isSync()) {
             // the executor's result may ask for one
-            route.answersAnyStatus(Schemas.ANY).refuses(408, 410, 422, 500, 503);
+            route.needs(Right.RUN, Right.OUTPUT).answersAnyStatus(Schemas.ANY).refuses(408, 410, 422, 500, 503);
         } else {
-            route.refuses(422, 503);
+            route.needs(Right.RUN).hidesResults().refuses(422, 503);
         }
         return route.handledBy(this::submit);
     }
@@ -181,11 +197,17 @@ final class TaskRoutes {
     private Mono<Reply> submit(Call call, CommandRequest request) {
         Duration wanted = call.preferredWait();
         if (wanted == null && (!isSync() || call.prefersAsync())) {
-            return monoOf(manager.submit(request, options.ids(), null))
+            return records.submit(call.caller(), request, options.ids())
                     .map(handle -> accepted(call, handle.record(), false));
         }
+        if (isSync()) {
+            call.caller().require(Right.OUTPUT, request);
+        }
+        if (wanted != null) {
+            call.caller().require(Right.VIEW, request);
+        }
         Mono<Void> until = wanted == null ? ends.closing() : ends.after(wanted);
-        return waiting.hold(() -> monoOf(manager.submit(request, options.ids(), null))
+        return waiting.hold(() -> records.submit(call.caller(), request, options.ids())
                 .flatMap(handle -> ends.await(handle.id(), until).defaultIfEmpty(handle.record()))
                 .map(record -> {
                     Reply.Full answer =
@@ -280,9 +302,12 @@ final class TaskRoutes {
     private Reply.Full accepted(Call call, CommandRecord record, boolean waited) {
         String id = record.id().toString();
         TaskJson.Outcome outcome = TaskJson.Outcome.of(record);
+        boolean isShown = call.caller().may(Right.VIEW, record.request());
+        boolean ended = isShown && outcome.hasEnded();
+        boolean failed = isShown && outcome.isFailure();
         Map<String, Object> answer = new LinkedHashMap<>();
-        answer.put("success", !outcome.isFailure());
-        answer.put("message", !outcome.hasEnded() ? ACCEPTED : outcome.isFailure() ? FAILED : COMPLETED);
+        answer.put("success", !failed);
+        answer.put("message", !ended ? ACCEPTED : failed ? FAILED : COMPLETED);
         answer.put("task_id", id);
         // it was itself in the queue a moment ago, whatever has taken it out since
         answer.put("queue_size", Math.max(1, manager.queues().waiting(queueOf(record))));
@@ -290,19 +315,15 @@ final class TaskRoutes {
             answer.put("note", NOTE);
         }
         if (waited) {
-            answer.put("task", json.task(record, everything()));
+            answer.put("task", json.task(record, CommandJson.Room.unlimited(call.caller())));
         }
-        boolean isOnTheWay = !outcome.hasEnded() && (isSync() || call.prefersAsync());
+        boolean isOnTheWay = !ended && (isSync() || call.prefersAsync());
         return Reply.json(isOnTheWay ? 202 : 200, answer)
                 .header("Location", isSync() ? "/api/command/" + id : "/task/" + id);
     }
 
     private static String queueOf(CommandRecord record) {
         return ((Target.Queue) record.request().target()).name();
-    }
-
-    private static CommandJson.Room everything() {
-        return new CommandJson.Room(Long.MAX_VALUE);
     }
 
     /** The answer in sync mode. */
@@ -335,20 +356,20 @@ final class TaskRoutes {
     private Mono<Reply> find(Call call) {
         requireQueueMode("/api/command/" + call.path("id"));
         Duration wanted = call.preferredWait();
-        Mono<CommandRecord> task = task(call.path("id"));
+        Mono<CommandRecord> task = task(call);
         if (wanted == null) {
-            return task.flatMap(this::shown);
+            return task.flatMap(record -> shown(call, record));
         }
         return task.flatMap(record -> record.status().isTerminal()
                         ? Mono.just(record)
                         : waiting.hold(() -> ends.await(record.id(), ends.after(wanted)))
                                 .defaultIfEmpty(record))
-                .flatMap(this::shown)
+                .flatMap(record -> shown(call, record))
                 .map(reply -> CommandRoutes.applied((Reply.Full) reply, wanted));
     }
 
-    private Mono<Reply> shown(CommandRecord record) {
-        Map<String, Object> task = json.task(record, everything());
+    private Mono<Reply> shown(Call call, CommandRecord record) {
+        Map<String, Object> task = json.task(record, CommandJson.Room.unlimited(call.caller()));
         if (!TaskJson.PENDING.equals(task.get("status"))) {
             return Mono.just(Reply.json(200, task));
         }
@@ -365,11 +386,10 @@ final class TaskRoutes {
         }
     }
 
-    private Mono<CommandRecord> task(String id) {
+    private Mono<CommandRecord> task(Call call, Right... needed) {
+        String id = call.path("id");
         Optional<RecordId> parsed = RecordId.parse(id);
-        Mono<CommandRecord> found = parsed.isEmpty()
-                ? Mono.empty()
-                : monoOf(manager.find(parsed.get())).flatMap(Mono::justOrEmpty);
+        Mono<CommandRecord> found = parsed.isEmpty() ? Mono.empty() : records.find(call.caller(), parsed.get(), needed);
         return found.filter(record -> record.request().target() instanceof Target.Queue)
                 .switchIfEmpty(Mono.error(() -> new Problem(
                         ProblemType.TASK_UNKNOWN,
@@ -378,7 +398,7 @@ final class TaskRoutes {
     }
 
     private Mono<Reply> cancel(Call call) {
-        return task(call.path("id")).flatMap(cancellations::cancel).map(record -> {
+        return task(call, Right.CANCEL).flatMap(cancellations::cancel).map(record -> {
             boolean ended = record.status().isTerminal();
             Map<String, Object> answer = new LinkedHashMap<>();
             answer.put("success", !ended || record.status() == CommandStatus.CANCELLED);
@@ -387,7 +407,7 @@ final class TaskRoutes {
             answer.put(
                     "message",
                     ended ? "Task " + record.status().code() : "Cancellation requested; the task has not ended yet");
-            answer.put("task", json.task(record, everything()));
+            answer.put("task", json.task(record, CommandJson.Room.unlimited(call.caller())));
             return Reply.json(ended ? 200 : 202, answer);
         });
     }
@@ -402,9 +422,7 @@ final class TaskRoutes {
                 query.time("until"),
                 query.number("limit", DEFAULT_LIMIT),
                 query.text("cursor"));
-        return monoOf(manager.list(wanted))
-                .onErrorMap(IllegalArgumentException.class, CommandRoutes::foreignCursor)
-                .map(this::page);
+        return records.list(call.caller(), wanted).map(page -> page(call, page));
     }
 
     private static @Nullable CommandStatus statusOf(String shown) {
@@ -413,8 +431,8 @@ final class TaskRoutes {
                 : CommandStatus.ofCode(shown).orElse(null);
     }
 
-    private Reply page(CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(LIST_CONTENT_BYTES);
+    private Reply page(Call call, CommandPage page) {
+        CommandJson.Room room = new CommandJson.Room(call.caller(), LIST_CONTENT_BYTES);
         Map<String, Object> answer = new LinkedHashMap<>();
         answer.put("success", true);
         answer.put("total", page.records().size());

@@ -32,7 +32,7 @@ final class ToolJson {
         return record.request().type().startsWith(ToolService.TOOLCHAIN_TYPE);
     }
 
-    /** A run; what was asked for and its result are left out and named in {@code omitted} when there is no room for them. */
+    /** A run; what was asked for and its result are left out and named in {@code omitted} when there is no room for them, or the caller may not see the result. */
     static Map<String, Object> run(CommandRecord record, CommandJson.Room room) {
         CommandRequest request = record.request();
         Map<String, Object> json = new LinkedHashMap<>();
@@ -55,8 +55,8 @@ final class ToolJson {
         putTime(json, "started_at", record.startedAt());
         putTime(json, "ended_at", record.endedAt());
         json.put("cancel_requested", record.cancelRequested());
-        putContent(json, "request", request.payload(), room, omitted);
-        putContent(json, "result", record.result(), room, omitted);
+        putContent(json, "request", request.payload(), room.take(request.payload().length), omitted);
+        putContent(json, "result", record.result(), room.takeResult(record), omitted);
         if (!omitted.isEmpty()) {
             json.put("omitted", omitted);
         }
@@ -74,15 +74,11 @@ final class ToolJson {
     }
 
     private static void putContent(
-            Map<String, Object> json,
-            String name,
-            byte @Nullable [] content,
-            CommandJson.Room room,
-            List<String> omitted) {
+            Map<String, Object> json, String name, byte @Nullable [] content, boolean taken, List<String> omitted) {
         if (content == null || content.length == 0) {
             return;
         }
-        if (room.take(content.length)) {
+        if (taken) {
             json.put(name, Json.content(content));
         } else {
             omitted.add(name);
@@ -110,6 +106,7 @@ final class ToolJson {
     /** A piece as text if it is text as it is, otherwise in base64. */
     static Map<String, Object> piece(RunOutput.Piece piece) {
         Map<String, Object> json = new LinkedHashMap<>();
+        json.put("at", piece.at().toString());
         json.put("channel", piece.channel());
         try {
             json.put(

@@ -1,9 +1,6 @@
 package io.github.commandway.http;
 
-import static io.github.commandway.http.Ends.monoOf;
-
 import io.github.commandway.manager.CommandHandle;
-import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRequest;
@@ -29,19 +26,23 @@ final class ToolRoutes {
     /** How an argument may begin in a URL that stands for one with a slash; for callers that cannot percent-encode it. */
     private static final String SLASH = "__slash__";
 
+    /** Where nobody here knows what there is. */
+    private static final Target ANYWHERE = new Target.Group("*");
+
+    private static final int MAX_NAME = 200;
     private static final int DEFAULT_LIMIT = 100;
     private static final int LIST_CONTENT_BYTES = 4 << 20;
     private static final Field TIMEOUT = Field.optional(
             "timeout", Field.Kind.TIMEOUT, "The longest run in seconds, if that is less than the tool allows.");
 
-    private final CommandManager manager;
+    private final Records records;
     private final ToolService tools;
     private final ToolHttpOptions options;
     private final Slots waiting;
     private final RunAnswers answers;
 
-    ToolRoutes(CommandManager manager, ToolService tools, ToolHttpOptions options, Slots waiting, RunAnswers answers) {
-        this.manager = manager;
+    ToolRoutes(Records records, ToolService tools, ToolHttpOptions options, Slots waiting, RunAnswers answers) {
+        this.records = records;
         this.tools = tools;
         this.options = options;
         this.waiting = waiting;
@@ -76,12 +77,16 @@ final class ToolRoutes {
                         .refuses(404, 422, 501, 503)
                         .handledBy(call -> run(call, fromBody(call))),
                 Route.get("/tools", "The tools that can be run here.")
+                        .needs(Right.RUN)
                         .answers(200, "Tools")
-                        .handledBy(call -> Mono.just(tools())),
+                        .handledBy(call -> Mono.just(tools(call))),
                 Route.get("/toolchains", "The toolchains that can be run here.")
+                        .needs(Right.RUN)
                         .answers(200, "Toolchains")
-                        .handledBy(call -> Mono.just(toolchains())),
+                        .handledBy(call -> Mono.just(toolchains(call))),
                 Route.get("/history", "Runs, newest first.")
+                        .needs(Right.VIEW)
+                        .hidesResults()
                         .query(
                                 Field.optional("user", Field.Kind.TEXT, "Only those of this caller."),
                                 Field.optional("tool", Field.Kind.TEXT, "Only those of this tool."),
@@ -108,7 +113,9 @@ final class ToolRoutes {
         };
         Field[] all = Arrays.copyOf(common, common.length + more.length);
         System.arraycopy(more, 0, all, common.length, more.length);
-        return route.query(all)
+        return route.needs(Right.RUN)
+                .hidesResults()
+                .query(all)
                 .answers(200, Schemas.OUTPUT, 202, "Run")
                 .answersAlso(500, Schemas.OUTPUT)
                 .answersAlso(504, Schemas.OUTPUT)
@@ -119,6 +126,10 @@ final class ToolRoutes {
         List<String> args = call.segments("args").stream()
                 .map(arg -> arg.startsWith(SLASH) ? "/" + arg.substring(SLASH.length()) : arg)
                 .toList();
+        String tool = call.path("tool");
+        if (!tool.isBlank() && tool.length() < MAX_NAME) {
+            requireRun(call, ToolService.TOOL_TYPE + tool, new Target.Tool(tool));
+        }
         try {
             return request(
                     call,
@@ -130,18 +141,22 @@ final class ToolRoutes {
 
     private CommandRequest fromBody(Call call) {
         String given = call.query().text("body");
-        String type = call.header("Content-Type");
+        String contentType = call.header("Content-Type");
         boolean json = given == null
-                ? type != null && type.toLowerCase(Locale.ROOT).startsWith(Reply.JSON)
+                ? contentType != null && contentType.toLowerCase(Locale.ROOT).startsWith(Reply.JSON)
                 : given.equals("json");
+        BodyFormat format = json ? BodyFormat.JSON : BodyFormat.YAML;
+        String toolchain = call.query().text("toolchain");
+        String body = text(call.body().json(Route.WHOLE_BODY));
+        Target on = on(call);
         try {
-            return request(
-                    call,
-                    tools.commandFor(
-                            text(call.body().json(Route.WHOLE_BODY)),
-                            json ? BodyFormat.JSON : BodyFormat.YAML,
-                            call.query().text("toolchain"),
-                            on(call)));
+            if (!call.caller().rights().includes(Right.RUN, Route.Extent.OWN)) {
+                String type = tools.commandFor(body, format, toolchain, ANYWHERE)
+                        .build()
+                        .type();
+                requireRun(call, type, on == null ? new Target.Tool(type.substring(type.indexOf(':') + 1)) : on);
+            }
+            return request(call, tools.commandFor(body, format, toolchain, on));
         } catch (ToolRequestException e) {
             throw problemOf(e);
         }
@@ -206,22 +221,38 @@ final class ToolRoutes {
     }
 
     private Mono<Reply> run(Call call, CommandRequest request) {
+        Caller caller = call.caller();
+        caller.require(Right.RUN, request);
         boolean json = wantsJson(call);
-        if (Boolean.TRUE.equals(call.query().flag(Route.SSE))) {
-            return submit(request).map(handle -> answers.events(handle.record(), null));
-        }
         if (Boolean.TRUE.equals(call.query().flag("onlyid"))) {
-            return submit(request).map(handle -> onlyId(handle, json));
+            return submit(caller, request).map(handle -> onlyId(handle, json));
         }
+        boolean events = Boolean.TRUE.equals(call.query().flag(Route.SSE));
         Duration wait = call.preferredWait();
-        if (wait == null && call.prefersAsync()) {
-            return submit(request).map(handle -> RunAnswers.accepted(handle.record()));
+        if (!events && wait == null && call.prefersAsync()) {
+            return submit(caller, request).map(handle -> RunAnswers.accepted(caller, handle.record()));
         }
-        return waiting.hold(() -> submit(request).flatMap(handle -> answers.output(handle.id(), wait, json)));
+        // before anything is run
+        caller.require(Right.VIEW, request);
+        caller.require(Right.OUTPUT, request);
+        return events
+                ? submit(caller, request).map(handle -> answers.events(caller, handle.record(), null))
+                : waiting.hold(() ->
+                        submit(caller, request).flatMap(handle -> answers.output(caller, handle.id(), wait, json)));
     }
 
-    private Mono<CommandHandle> submit(CommandRequest request) {
-        return monoOf(options.ids() == null ? manager.submit(request) : manager.submit(request, options.ids(), null));
+    private Mono<CommandHandle> submit(Caller caller, CommandRequest request) {
+        return records.submit(caller, request, options.ids());
+    }
+
+    /** Whoever may not run a tool is not told whether there is one. */
+    private static void requireRun(Call call, String type, Target target) {
+        call.caller()
+                .require(
+                        Right.RUN,
+                        CommandRequest.to(target, type)
+                                .principal(call.principal())
+                                .build());
     }
 
     static boolean wantsJson(Call call) {
@@ -237,20 +268,35 @@ final class ToolRoutes {
         return reply.header("X-Run-Id", id).header("Location", "/result/" + id);
     }
 
-    private Reply tools() {
-        List<Map<String, Object>> all =
-                tools.listTools().stream().map(ToolJson::tool).toList();
+    private Reply tools(Call call) {
+        List<Map<String, Object>> all = tools.listTools().stream()
+                .filter(tool -> mayRun(call, ToolService.TOOL_TYPE, tool.name()))
+                .map(ToolJson::tool)
+                .toList();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
         json.put("total", all.size());
         json.put("tools", all);
-        json.put("problems", tools.listProblems());
+        if (call.caller().rights().includes(Right.MANAGE, Route.Extent.ALL)) {
+            json.put("problems", tools.listProblems());
+        }
         return Reply.json(200, json);
     }
 
-    private Reply toolchains() {
-        List<Map<String, Object>> all =
-                tools.listToolchains().stream().map(ToolJson::toolchain).toList();
+    private static boolean mayRun(Call call, String type, String name) {
+        return call.caller()
+                .may(
+                        Right.RUN,
+                        CommandRequest.to(new Target.Tool(name), type + name)
+                                .principal(call.principal())
+                                .build());
+    }
+
+    private Reply toolchains(Call call) {
+        List<Map<String, Object>> all = tools.listToolchains().stream()
+                .filter(chain -> mayRun(call, ToolService.TOOLCHAIN_TYPE, chain.name()))
+                .map(ToolJson::toolchain)
+                .toList();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
         json.put("total", all.size());
@@ -278,19 +324,19 @@ final class ToolRoutes {
                 query.time("until"),
                 query.number("limit", DEFAULT_LIMIT),
                 query.text("cursor"));
-        return monoOf(manager.list(wanted))
-                .onErrorMap(IllegalArgumentException.class, CommandRoutes::foreignCursor)
-                .map(ToolRoutes::page);
+        return records.list(call.caller(), wanted).map(page -> page(call, page));
     }
 
-    private static Reply page(CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(LIST_CONTENT_BYTES);
+    private static Reply page(Call call, CommandPage page) {
+        CommandJson.Room room = new CommandJson.Room(call.caller(), LIST_CONTENT_BYTES);
+        List<Map<String, Object>> runs = page.records().stream()
+                .filter(run -> call.caller().may(Right.VIEW, run.request()))
+                .map(run -> ToolJson.run(run, room))
+                .toList();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
-        json.put("total", page.records().size());
-        json.put(
-                "runs",
-                page.records().stream().map(run -> ToolJson.run(run, room)).toList());
+        json.put("total", runs.size());
+        json.put("runs", runs);
         if (page.nextCursor() != null) {
             json.put("next_cursor", page.nextCursor());
         }

@@ -1,5 +1,6 @@
 package io.github.commandway.http;
 
+import static io.github.commandway.http.Route.Extent.SOME;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
@@ -19,17 +20,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 class AccessTest {
     private static final InetSocketAddress LOOPBACK = new InetSocketAddress(InetAddress.getLoopbackAddress(), 8080);
 
-    private final Access loopback = new Access(Map.of(), LOOPBACK);
-    private final Access withTokens = new Access(Map.of("alice", "abc.123", "bob", "xyz"), LOOPBACK);
+    private final Access loopback = new Access(Map.of(), Map.of(), LOOPBACK);
+    private final Access withTokens =
+            new Access(Map.of("alice", "abc.123", "bob", "xyz"), Map.of("bob", Rights.parse("view")), LOOPBACK);
 
     @Test
     void refusesToListenBeyondLoopbackWithoutAToken() throws UnknownHostException {
         InetSocketAddress everywhere = new InetSocketAddress(InetAddress.getByAddress(new byte[4]), 8080);
 
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new Access(Map.of(), everywhere))
+                .isThrownBy(() -> new Access(Map.of(), Map.of(), everywhere))
                 .withMessageContaining("set a bearer token");
-        assertThat(new Access(Map.of("alice", "abc"), everywhere).needsCredentials())
+        assertThat(new Access(Map.of("alice", "abc"), Map.of(), everywhere).needsCredentials())
                 .isTrue();
     }
 
@@ -84,10 +86,30 @@ class AccessTest {
 
     @Test
     void namesTheCallerByItsToken() {
-        assertThat(withTokens.check(headers("Authorization", "Bearer abc.123"), false))
+        assertThat(withTokens
+                        .check(headers("Authorization", "Bearer abc.123"), false)
+                        .name())
                 .isEqualTo("alice");
-        assertThat(withTokens.check(headers("Authorization", "bearer xyz"), false))
+        assertThat(withTokens
+                        .check(headers("Authorization", "bearer xyz"), false)
+                        .name())
                 .isEqualTo("bob");
+    }
+
+    @Test
+    void givesACallerItsRightsAndAllOfThemIfNoneAreNamed() {
+        assertThat(withTokens
+                        .check(headers("Authorization", "Bearer xyz"), false)
+                        .rights()
+                        .includes(Right.RUN, SOME))
+                .isFalse();
+        assertThat(withTokens
+                        .check(headers("Authorization", "Bearer abc.123"), false)
+                        .rights())
+                .isSameAs(Rights.all());
+        assertThat(loopback.check(headers("Host", "localhost"), false).rights()).isSameAs(Rights.all());
+        assertThat(withTokens.check(headers(), true).rights().includes(Right.VIEW, SOME))
+                .isFalse();
     }
 
     @ParameterizedTest
@@ -99,10 +121,17 @@ class AccessTest {
 
     @Test
     void takesATokenAsThePasswordOfItsNameToo() {
-        assertThat(withTokens.check(headers("Authorization", basic("alice:abc.123")), false))
+        assertThat(withTokens
+                        .check(headers("Authorization", basic("alice:abc.123")), false)
+                        .name())
                 .isEqualTo("alice");
-        assertThat(withTokens.check(
-                        headers("authorization", "basic" + basic("bob:xyz").substring(5)), false))
+        assertThat(withTokens
+                        .check(
+                                headers(
+                                        "authorization",
+                                        "basic" + basic("bob:xyz").substring(5)),
+                                false)
+                        .name())
                 .isEqualTo("bob");
     }
 
@@ -130,7 +159,7 @@ class AccessTest {
     @ParameterizedTest
     @ValueSource(strings = {"", "two words", "line\nend"})
     void refusesATokenThatCannotStandInAHeader(String token) {
-        assertThatIllegalArgumentException().isThrownBy(() -> new Access(Map.of("alice", token), LOOPBACK));
+        assertThatIllegalArgumentException().isThrownBy(() -> new Access(Map.of("alice", token), Map.of(), LOOPBACK));
     }
 
     private static int check(Access access, String... headers) {

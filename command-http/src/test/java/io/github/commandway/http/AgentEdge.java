@@ -132,6 +132,7 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
                 "1.0",
                 Map.of("zone", "a"),
                 List.of("echo"),
+                10,
                 0,
                 running.size(),
                 "{\"load\":0.5}".getBytes(StandardCharsets.UTF_8));

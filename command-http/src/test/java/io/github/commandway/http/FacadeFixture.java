@@ -7,6 +7,7 @@ import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.Target;
 import io.github.commandway.queue.CommandQueues;
 import io.github.commandway.queue.QueueOptions;
+import io.github.commandway.queue.Room;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -59,8 +60,11 @@ final class FacadeFixture implements AfterEachCallback {
         queues = CommandQueues.builder(registry)
                 .clock(time.clock())
                 .timer(time.scheduler())
-                .queue(QueueOptions.serial("default").withMaxWaiting(100), new Target.Agent("client-001"), () -> true)
-                .queue(QueueOptions.serial("other"), new Target.Agent("client-002"), () -> true)
+                .queue(
+                        QueueOptions.serial("default").withMaxWaiting(100),
+                        new Target.Agent("client-001"),
+                        () -> Room.ANY)
+                .queue(QueueOptions.serial("other"), new Target.Agent("client-002"), () -> Room.ANY)
                 .build();
         registry.register(queues);
         manager = CommandManager.builder(registry)

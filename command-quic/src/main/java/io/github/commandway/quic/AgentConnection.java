@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -102,6 +103,12 @@ final class AgentConnection extends Connection {
 
     @Nullable Goaway goaway() {
         return goaway;
+    }
+
+    /** Says that the agent knows other types of commands now. */
+    void changed(Collection<String> capabilities) {
+        send(new Messages.Rare(
+                Envelope.newBuilder().setChanged(Hello.newBuilder().addAllCapabilities(capabilities))));
     }
 
     /** Introduces the agent to the server. */

@@ -50,7 +50,7 @@ public final class AgentLink implements AutoCloseable {
 
     private final AgentLinkListener listener;
     private final String agentId;
-    private final Hello about;
+    private volatile Hello about;
     private final long maxBytes;
     private final Duration heartbeat;
     private final Duration minBackoff;
@@ -91,6 +91,7 @@ public final class AgentLink implements AutoCloseable {
                 .addAllCapabilities(builder.capabilities)
                 .setMaxCommands(builder.maxCommands)
                 .setMaxBytes(builder.maxBytes)
+                .setConcurrency(builder.concurrency)
                 .build();
         maxBytes = builder.maxBytes;
         heartbeat = builder.heartbeat;
@@ -389,6 +390,33 @@ public final class AgentLink implements AutoCloseable {
     }
 
     /**
+     * Says from now on that the agent knows these command types, and tells the server that it is connected to.
+     *
+     * @throws IllegalArgumentException if that is too much to say
+     */
+    public void capabilities(Collection<String> capabilities) {
+        Hello changed = requireShort(about.toBuilder()
+                .clearCapabilities()
+                .addAllCapabilities(capabilities)
+                .build());
+        loop.execute(() -> {
+            about = changed;
+            AgentConnection connection = session;
+            if (connection != null) {
+                connection.changed(capabilities);
+            }
+        });
+    }
+
+    private static Hello requireShort(Hello about) {
+        if (about.getSerializedSize() > MAX_ABOUT_BYTES) {
+            throw new IllegalArgumentException("version, labels and capabilities have " + about.getSerializedSize()
+                    + " bytes together; the most is " + MAX_ABOUT_BYTES);
+        }
+        return about;
+    }
+
+    /**
      * Sends a message that is not a command.
      *
      * @return completes when the server has taken it; fails with {@link AgentAwayException} if there is no session, it ends, or there is
@@ -497,6 +525,7 @@ public final class AgentLink implements AutoCloseable {
         private String version = "";
         private Map<String, String> labels = Map.of();
         private List<String> capabilities = List.of();
+        private int concurrency;
         private int maxCommands = 1_000;
         private long maxBytes = 64L << 20;
         private Duration heartbeat = Duration.ofSeconds(10);
@@ -540,6 +569,12 @@ public final class AgentLink implements AutoCloseable {
         /** Sets the command types that the agent says it has. */
         public Builder capabilities(Collection<String> capabilities) {
             this.capabilities = List.copyOf(capabilities);
+            return this;
+        }
+
+        /** Sets how many commands the agent says that it executes at a time; 0, the default, for as many as it takes. */
+        public Builder concurrency(int concurrency) {
+            this.concurrency = concurrency;
             return this;
         }
 
@@ -613,10 +648,7 @@ public final class AgentLink implements AutoCloseable {
                 throw new IllegalArgumentException("backoff " + minBackoff + " to " + maxBackoff + " is not a range");
             }
             AgentLink link = new AgentLink(this, own, own.agentId().get());
-            if (link.about.getSerializedSize() > MAX_ABOUT_BYTES) {
-                throw new IllegalArgumentException("version, labels and capabilities have "
-                        + link.about.getSerializedSize() + " bytes together; the most is " + MAX_ABOUT_BYTES);
-            }
+            requireShort(link.about);
             return link;
         }
     }

@@ -492,6 +492,11 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         }
     }
 
+    /** An agent said something else of itself. */
+    void changed(RemoteAgent agent) {
+        tell(agent, AgentListener::onChanged);
+    }
+
     private interface Telling {
         void tell(AgentListener listener, AgentInfo info);
     }

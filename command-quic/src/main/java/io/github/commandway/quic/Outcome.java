@@ -10,7 +10,7 @@ import java.time.Duration;
  * @param id its record
  * @param reason {@link Reason#OK} if the executor returned a result
  * @param message why it failed, for people, of which at most 16 KiB are sent; empty if it succeeded
- * @param result what the executor returned; empty if it failed. Must not be modified
+ * @param result what the executor returned; if it failed, what there is to keep of that, and usually empty. Must not be modified
  * @param executionTime how long the executor was at work
  */
 @SuppressWarnings("ArrayRecordComponent") // passed on as it came

@@ -93,14 +93,14 @@ final class RemoteAgent {
     /** Takes a command, and sends it if it can be sent now. */
     void add(RemoteCommand command) {
         boolean refused = false;
+        boolean cancelled = false;
         boolean canGo = false;
         boolean mayOvertake = false;
         synchronized (this) {
             if (command.cause != null) {
-                // ended before it came here
-                return;
-            }
-            if (forgotten || !hasRoom(command.bytes())) {
+                command.state = State.OVER;
+                cancelled = command.cause == CancelCause.REQUESTED;
+            } else if (forgotten || !hasRoom(command.bytes())) {
                 command.state = State.OVER;
                 refused = true;
             } else {
@@ -117,7 +117,10 @@ final class RemoteAgent {
                 }
             }
         }
-        if (refused) {
+        if (cancelled) {
+            // what came out of a queue counts as handed over, so that nobody else ends it
+            fail(command, Reason.CANCELLED_BEFORE_START, "cancelled before it was handed over");
+        } else if (refused) {
             // others took the room between the admission and now
             fail(command, Reason.REJECTED_BY_AGENT, noRoom());
         } else if (canGo) {
@@ -353,7 +356,8 @@ final class RemoteAgent {
         if (reason == Reason.OK) {
             command.receiver.completeYield(command.tag(), result, null);
         } else {
-            fail(command, reason, message);
+            byte[] kept = result.length == 0 ? null : result;
+            command.receiver.completeYield(command.tag(), kept, new CommandException(reason, message));
         }
         synchronized (this) {
             if (!acknowledgement.isGiven) {
@@ -589,6 +593,7 @@ final class RemoteAgent {
                         last.version(),
                         last.labels(),
                         last.capabilities(),
+                        last.concurrency(),
                         commands.size() - given,
                         given,
                         status);

@@ -97,6 +97,14 @@ final class ServerSession extends Connection {
         return said == null ? 0 : Math.min(server.maxCommands(), Math.max(1, said.getMaxCommands()));
     }
 
+    /** How many of them it executes at a time. For all threads. */
+    private int concurrency() {
+        Hello said = hello;
+        return said == null || said.getConcurrency() < 1
+                ? maxCommands()
+                : Math.min(maxCommands(), said.getConcurrency());
+    }
+
     /** How many bytes of payload these may have. For all threads. */
     long maxBytes() {
         Hello said = hello;
@@ -125,6 +133,7 @@ final class ServerSession extends Connection {
             }
             case Envelope.EVENT_FIELD_NUMBER -> onEvent(owner, Event.parseFrom(in));
             case Envelope.RECEIPT_FIELD_NUMBER -> onReceipt(Receipt.parseFrom(in));
+            case Envelope.CHANGED_FIELD_NUMBER -> onChanged(owner, Hello.parseFrom(in));
             case Envelope.RENEW_REQUEST_FIELD_NUMBER -> onRenew(RenewRequest.parseFrom(in));
             case Envelope.GOAWAY_FIELD_NUMBER ->
                 close("the agent said goodbye: " + Goaway.parseFrom(in).getMessage());
@@ -324,6 +333,17 @@ final class ServerSession extends Connection {
     void onReadComplete() {
         if (!acks.isEmpty()) {
             sendAcks();
+        }
+    }
+
+    private void onChanged(RemoteAgent owner, Hello now) {
+        Hello before = hello;
+        if (before != null) {
+            hello = before.toBuilder()
+                    .clearCapabilities()
+                    .addAllCapabilities(now.getCapabilitiesList())
+                    .build();
+            server.changed(owner);
         }
     }
 
@@ -555,6 +575,7 @@ final class ServerSession extends Connection {
                 said.getVersion(),
                 said.getLabelsMap(),
                 said.getCapabilitiesList(),
+                concurrency(),
                 waiting,
                 inFlight,
                 status);

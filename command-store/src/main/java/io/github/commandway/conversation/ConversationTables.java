@@ -419,4 +419,9 @@ final class ConversationTables {
     private interface Row<T> {
         T of(ResultSet row) throws SQLException;
     }
+
+    /** The numbers of a session that must be there. */
+    static Numbers taken(Optional<Numbers> numbers) {
+        return numbers.orElseThrow(() -> new ConversationException(Kind.ACCESS_DENIED, "there is no such session"));
+    }
 }

@@ -35,6 +35,9 @@ public final class WebhookPublisher implements Publisher {
 
     private final HttpClient client;
     private final URI address;
+    /** Without what stands behind the path, which may be a secret. */
+    private final String shown;
+
     private final @Nullable WebhookSignature signature;
     private final boolean binary;
     private final boolean confirmed;
@@ -45,6 +48,8 @@ public final class WebhookPublisher implements Publisher {
 
     private WebhookPublisher(Builder builder) {
         address = builder.address;
+        shown = address.getScheme() + "://" + address.getHost() + (address.getPort() < 0 ? "" : ":" + address.getPort())
+                + address.getPath();
         signature = builder.signature;
         binary = builder.binary;
         confirmed = builder.confirmed;
@@ -106,12 +111,12 @@ public final class WebhookPublisher implements Publisher {
     private void complete(CompletableFuture<Void> outcome, HttpResponse<byte[]> answer) {
         int status = answer.statusCode();
         if (UNAVAILABLE.contains(status)) {
-            outcome.completeExceptionally(new PublisherUnavailableException(address + " answered " + status));
+            outcome.completeExceptionally(new PublisherUnavailableException(shown + " answered " + status));
         } else if (status < 200 || status > 299) {
-            outcome.completeExceptionally(new IOException(address + " answered " + status));
+            outcome.completeExceptionally(new IOException(shown + " answered " + status));
         } else if (confirmed && !saysReceived(answer.body())) {
             outcome.completeExceptionally(
-                    new IOException(address + " answered " + status + " without {\"received\": true}"));
+                    new IOException(shown + " answered " + status + " without {\"received\": true}"));
         } else {
             outcome.complete(null);
         }
@@ -130,10 +135,10 @@ public final class WebhookPublisher implements Publisher {
     private Throwable explain(Throwable error) {
         Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
         if (cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException) {
-            return new PublisherUnavailableException(address + " cannot be reached", cause);
+            return new PublisherUnavailableException(shown + " cannot be reached", cause);
         }
         return cause instanceof TimeoutException
-                ? new IOException(address + " has not answered within " + timeout, cause)
+                ? new IOException(shown + " has not answered within " + timeout, cause)
                 : cause;
     }
 

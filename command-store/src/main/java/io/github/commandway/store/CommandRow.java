@@ -43,7 +43,7 @@ record CommandRow(
 
     static final String COLUMNS = REQUEST_COLUMNS
             + ", seq, status, reason, message, result, attempt, not_before, waiting, sent_at, started_at, ended_at, cancel_requested,"
-            + " last_sequence, sent_sequence, started_sequence, gap_sequence";
+            + " last_sequence, sent_sequence, started_sequence, gap_sequence, assigned_to";
 
     private static final String INSERTED_COLUMNS = "cw_command (" + REQUEST_COLUMNS
             + ", queue, not_before, waiting, expires_at, owner, status, attempt, cancel_requested, last_sequence, sent_sequence, started_sequence)";
@@ -219,6 +219,10 @@ record CommandRow(
         Instant endedAt = instant(row, ++i);
         boolean cancelRequested = row.getBoolean(++i);
         long lastSequence = row.getLong(++i);
+        long sentSequence = row.getLong(++i);
+        long startedSequence = row.getLong(++i);
+        long gapSequence = row.getLong(++i);
+        String assignedTo = row.getString(++i);
         CommandRecord record = new CommandRecord(
                 id,
                 request.build(),
@@ -234,8 +238,9 @@ record CommandRow(
                 cancelRequested,
                 lastSequence,
                 origin == me ? tag : 0,
-                notBefore);
-        return new CommandRow(record, seq, waiting, row.getLong(++i), row.getLong(++i), row.getLong(++i), origin);
+                notBefore,
+                assignedTo);
+        return new CommandRow(record, seq, waiting, sentSequence, startedSequence, gapSequence, origin);
     }
 
     /** All rows of a result. */

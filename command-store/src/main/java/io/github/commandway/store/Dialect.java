@@ -1,8 +1,10 @@
 package io.github.commandway.store;
 
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.Set;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -53,6 +55,12 @@ interface Dialect extends AutoCloseable {
 
     /** What is put behind a select that takes rows which others may be about to take. */
     String skipLocked();
+
+    /** A condition with one parameter, which {@link #setTypes} sets: that the column {@code type} has one of some values. */
+    String typeIsAnyOf();
+
+    /** Sets the parameter of {@link #typeIsAnyOf}. */
+    void setTypes(PreparedStatement statement, int index, Set<String> types) throws SQLException;
 
     /** What is put behind a select of one row that must not change until the transaction ends. */
     String forUpdate();

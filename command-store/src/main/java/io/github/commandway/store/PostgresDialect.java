@@ -109,6 +109,16 @@ final class PostgresDialect implements Dialect {
     }
 
     @Override
+    public String typeIsAnyOf() {
+        return "type = any (?)";
+    }
+
+    @Override
+    public void setTypes(PreparedStatement statement, int index, Set<String> types) throws SQLException {
+        statement.setArray(index, statement.getConnection().createArrayOf("text", types.toArray()));
+    }
+
+    @Override
     public String forUpdate() {
         return " for update";
     }

@@ -175,6 +175,19 @@ public final class SqlCommandStore implements CommandStore {
         return write(new Changes.Move(record, record.status(), event));
     }
 
+    @Override
+    public CompletableFuture<Boolean> assign(RecordedCommand command, String assignee) {
+        return database.write(connection -> statements
+                        .get(
+                                connection,
+                                "update cw_command set assigned_to = ? where id = ? and owner = ? and ended_at is null",
+                                assignee,
+                                command.id().toString(),
+                                node.id())
+                        .executeUpdate()
+                == 1);
+    }
+
     private CompletableFuture<Boolean> write(Changes.Move move) {
         return database.write(changes, move, false).thenApply(Changes.Written::isWritten);
     }

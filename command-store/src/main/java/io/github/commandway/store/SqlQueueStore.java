@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -47,12 +48,18 @@ final class SqlQueueStore implements QueueStore {
     }
 
     @Override
-    public CompletableFuture<Claims> claim(String queue, int limit, int concurrency, boolean begun) {
-        return database.write(claiming, new Wish(queue, limit, concurrency, begun), false);
+    public CompletableFuture<Claims> claim(
+            String queue, int limit, int concurrency, boolean begun, @Nullable Set<String> types) {
+        return database.write(claiming, new Wish(queue, limit, concurrency, begun, types), false);
     }
 
     /** What somebody would take out of a queue. */
-    private record Wish(String queue, int limit, int concurrency, boolean begun) {}
+    private record Wish(
+            String queue,
+            int limit,
+            int concurrency,
+            boolean begun,
+            @Nullable Set<String> types) {}
 
     /** All claims of a transaction, in the order of the names: two servers that take from the same queues then never wait for each other in a circle. */
     private final class Claiming implements Database.Group<Wish, Claims> {
@@ -108,7 +115,7 @@ final class SqlQueueStore implements QueueStore {
         if (room < 1) {
             return new Claims(List.of(), look.nextDue);
         }
-        List<CommandRow> taken = handOver(connection, queue, room, wish.begun, now);
+        List<CommandRow> taken = handOver(connection, wish, room, now);
         queues.waiting(queue, -taken.size());
         return new Claims(taken.stream().map(CommandRow::record).toList(), look.nextDue);
     }
@@ -160,15 +167,20 @@ final class SqlQueueStore implements QueueStore {
         database.afterCommit(() -> counts.created(arrived));
     }
 
-    private List<CommandRow> handOver(Connection connection, String queue, int limit, boolean begun, Instant now)
-            throws SQLException {
-        PreparedStatement update = statements.get(
-                connection, begun ? takeAs(", started_at = ?", 2) : takeAs("", 1), queue, limit, node.id());
-        CommandStatus status = begun ? CommandStatus.EXECUTING : CommandStatus.PENDING;
-        update.setString(4, status.code());
-        update.setLong(5, now.toEpochMilli());
-        if (begun) {
-            update.setLong(6, now.toEpochMilli());
+    private List<CommandRow> handOver(Connection connection, Wish wish, int limit, Instant now) throws SQLException {
+        Set<String> types = wish.types;
+        PreparedStatement update = statements.get(connection, takeAs(wish.begun, types != null));
+        int i = 0;
+        update.setString(++i, wish.queue);
+        if (types != null) {
+            database.dialect().setTypes(update, ++i, types);
+        }
+        update.setInt(++i, limit);
+        update.setLong(++i, node.id());
+        update.setString(++i, (wish.begun ? CommandStatus.EXECUTING : CommandStatus.PENDING).code());
+        update.setLong(++i, now.toEpochMilli());
+        if (wish.begun) {
+            update.setLong(++i, now.toEpochMilli());
         }
         List<CommandRow> rows = CommandRow.readAll(update, node.id());
         rows.sort(Comparator.comparingInt(
@@ -179,17 +191,17 @@ final class SqlQueueStore implements QueueStore {
         return rows;
     }
 
-    private String takeAs(String started, int events) {
+    private String takeAs(boolean begun, boolean someTypes) {
         return "with next as materialized (select seq from cw_command c where queue = ? and waiting = "
                 + CommandRow.READY
+                + (someTypes ? " and " + database.dialect().typeIsAnyOf() : "")
                 + " and (order_key is null or not exists (select 1 from cw_command e where e.queue = c.queue and"
                 + " e.order_key = c.order_key and e.order_key is not null and e.ended_at is null and e.seq < c.seq))"
                 + " order by priority desc, seq limit ?" + database.dialect().skipLocked() + ")"
                 + " update cw_command set owner = ?, waiting = 0, status = ?, sent_at = ?, sent_sequence = last_sequence + 1"
-                + started
-                + ", started_sequence = " + (events == 1 ? "0" : "last_sequence + 2")
-                + ", last_sequence = last_sequence + " + events + " where seq in (select seq from next) returning "
-                + CommandRow.COLUMNS;
+                + (begun ? ", started_at = ?, started_sequence = last_sequence + 2" : ", started_sequence = 0")
+                + ", last_sequence = last_sequence + " + (begun ? 2 : 1)
+                + " where seq in (select seq from next) returning " + CommandRow.COLUMNS;
     }
 
     /** Counts one more or less that waits, of the whole transaction nothing else. */

@@ -12,10 +12,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Properties;
+import java.util.Set;
 import javax.sql.DataSource;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -186,6 +188,17 @@ final class SqliteDialect implements Dialect {
     @Override
     public String skipLocked() {
         return "";
+    }
+
+    @Override
+    public String typeIsAnyOf() {
+        return "instr(?, char(10) || type || char(10)) > 0";
+    }
+
+    /** One a line: a type has no line end in it. */
+    @Override
+    public void setTypes(PreparedStatement statement, int index, Set<String> types) throws SQLException {
+        statement.setString(index, "\n" + String.join("\n", types) + "\n");
     }
 
     @Override

@@ -211,6 +211,7 @@ class CompletionCallbacksTest {
                 false,
                 3,
                 0,
+                null,
                 null);
         end(ping);
         assertThat(payloads()).isEmpty();
@@ -229,6 +230,7 @@ class CompletionCallbacksTest {
                 false,
                 2,
                 0,
+                null,
                 null);
         assertThatThrownBy(() -> end(open)).hasMessageContaining("TASK_000001 has not ended");
     }
@@ -250,6 +252,7 @@ class CompletionCallbacksTest {
                 false,
                 3,
                 0,
+                null,
                 null);
     }
 

@@ -84,7 +84,7 @@ final class Server implements AutoCloseable {
     }
 
     List<QueueClaim.Claimed> claim(int limit, int concurrency) throws Exception {
-        return await(manager.claim(QUEUE, limit, concurrency, true)).commands();
+        return await(manager.claim(QUEUE, limit, concurrency, true, null)).commands();
     }
 
     CommandRecord find(RecordId id) throws Exception {

@@ -108,6 +108,11 @@ public final class FaultyCommandStore implements CommandStore {
                 });
     }
 
+    @Override
+    public CompletableFuture<Boolean> assign(RecordedCommand command, String assignee) {
+        return store.assign(command, assignee);
+    }
+
     private Optional<RuntimeException> nextFailure(Operation operation) {
         synchronized (lock) {
             Deque<RuntimeException> next = failures.get(operation);

@@ -32,6 +32,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
@@ -127,7 +128,7 @@ public abstract class QueueStoreContract {
         RecordId begun = submit(request -> request);
         RecordId waiting = submit(request -> request);
         assertThat(idsOf(claim(1, 10))).containsExactly(begun);
-        await(manager().claim(QUEUE, 1, 10, false));
+        await(manager().claim(QUEUE, 1, 10, false, null));
 
         assertThat(find(begun).status()).isEqualTo(CommandStatus.EXECUTING);
         assertThat(find(begun).startedAt()).isEqualTo(ManualTime.START);
@@ -158,7 +159,7 @@ public abstract class QueueStoreContract {
     void passesOverWhatMayNotBeginYetAndSaysWhenItMay() throws Exception {
         RecordId later = submit(request -> request.notBefore(ManualTime.START.plusSeconds(60)));
         RecordId now = submit(request -> request);
-        QueueClaim claim = await(manager().claim(QUEUE, 10, 10, true));
+        QueueClaim claim = await(manager().claim(QUEUE, 10, 10, true, null));
         assertThat(idsOf(claim.commands())).containsExactly(now);
         assertThat(claim.nextDue()).isEqualTo(ManualTime.START.plusSeconds(60));
 
@@ -334,11 +335,45 @@ public abstract class QueueStoreContract {
     void eitherTakesOrClaimsACommandWhenBothAreTriedAtOnce() throws Exception {
         for (int round = 0; round < 50; round++) {
             RecordId id = submit(request -> request);
-            CompletableFuture<QueueClaim> claim = manager().claim(QUEUE, 1, 1_000, true);
+            CompletableFuture<QueueClaim> claim = manager().claim(QUEUE, 1, 1_000, true, null);
             boolean taken = await(manager().queues().take(id)).isPresent();
             boolean claimed = !await(claim).commands().isEmpty();
             assertThat(taken).as("round %d", round).isNotEqualTo(claimed);
         }
+    }
+
+    @Test
+    void claimsOnlyTheTypesThatAreAskedFor() throws Exception {
+        RecordId work = submit(request -> request);
+        RecordId other = await(
+                        manager().submit(CommandRequest.toQueue(QUEUE, "oth").build()))
+                .id();
+        RecordId more = submit(request -> request);
+        QueueClaim none = await(manager().claim(QUEUE, 10, 10, true, Set.of("other", "othe")));
+        assertThat(none.commands()).isEmpty();
+        QueueClaim some = await(manager().claim(QUEUE, 10, 10, true, Set.of("oth", "third")));
+        assertThat(idsOf(some.commands())).containsExactly(other);
+        assertThat(idsOf(claim(10, 10))).containsExactly(work, more);
+    }
+
+    @Test
+    void remembersToWhomACommandWasGivenForAsLongAsItIsOpen() throws Exception {
+        QueueClaim.Claimed claimed = await(manager().claim(queueWithOne(), 1, 10, false, null))
+                .commands()
+                .get(0);
+        RecordId id = claimed.command().id();
+        assertThat(find(id).assignedTo()).isNull();
+        assertThat(await(manager().assign(claimed.tag(), "agent:a"))).isTrue();
+        assertThat(await(manager().assign(claimed.tag(), "agent:b"))).isTrue();
+        assertThat(find(id).assignedTo()).isEqualTo("agent:b");
+        complete(claimed);
+        assertThat(find(id).assignedTo()).isEqualTo("agent:b");
+        assertThat(await(manager().assign(claimed.tag(), "agent:c"))).isFalse();
+    }
+
+    private String queueWithOne() throws Exception {
+        submit(request -> request);
+        return QUEUE;
     }
 
     @Test
@@ -416,7 +451,7 @@ public abstract class QueueStoreContract {
     }
 
     private List<QueueClaim.Claimed> claim(int limit, int concurrency) throws Exception {
-        return await(manager().claim(QUEUE, limit, concurrency, true)).commands();
+        return await(manager().claim(QUEUE, limit, concurrency, true, null)).commands();
     }
 
     private static List<RecordId> idsOf(List<QueueClaim.Claimed> claimed) {

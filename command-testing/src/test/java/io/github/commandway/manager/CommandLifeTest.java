@@ -132,7 +132,7 @@ class CommandLifeTest {
 
     private static Call claim(ManagerFixture fixture, boolean begun) {
         QueueClaim.Claimed claimed =
-                fixture.manager.claim("q", 1, 1, begun).join().commands().get(0);
+                fixture.manager.claim("q", 1, 1, begun, null).join().commands().get(0);
         return new Call(claimed.context(), claimed.command(), claimed.tag(), fixture.manager);
     }
 

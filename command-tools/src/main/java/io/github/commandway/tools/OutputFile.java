@@ -15,26 +15,31 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Clock;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The output of a run on disk: pieces one after another, each with one byte for the channel and the charset, four for the length, and then the bytes. Which charsets there are stands in a
+ * The output of a run on disk: pieces one after another, each with one byte for the channel and the charset, eight for the time in milliseconds since 1970,
+ * four for the length, and then the bytes. Which charsets there are stands in a
  * file beside it, one in each line; the first one is UTF-8 and stands nowhere. Written by one thread, and read by any number at the same time.
  */
 final class OutputFile implements AutoCloseable {
     private static final List<String> CHANNELS = List.of("stdout", "stderr");
     private static final int MAX_CHARSETS = 127;
-    private static final int HEADER = 5;
+    private static final int HEADER = 13;
     private static final int MAX_PIECE = 1 << 20;
 
     private final Path file;
     private final OutputStream out;
+    private final Clock clock;
     private long room;
     private int charset;
 
     /** Keeps nothing until it is {@link #begin begun}. */
-    OutputFile(Path file) throws IOException {
+    OutputFile(Path file, Clock clock) throws IOException {
+        this.clock = clock;
         this.file = file;
         // not a channel, which an interrupt would close in the middle of a piece
         this.out = new FileOutputStream(file.toFile(), true);
@@ -78,6 +83,7 @@ final class OutputFile implements AutoCloseable {
         if (keep > 0) {
             ByteBuffer piece = ByteBuffer.allocate(HEADER + keep);
             piece.put((byte) (CHANNELS.indexOf(channel) + CHANNELS.size() * charset))
+                    .putLong(clock.millis())
                     .putInt(keep)
                     .put(data, 0, keep);
             out.write(piece.array());
@@ -100,6 +106,7 @@ final class OutputFile implements AutoCloseable {
             long sum = 0;
             while (sum < maxBytes && channel.size() - next >= HEADER) {
                 int which = data.readUnsignedByte();
+                long at = data.readLong();
                 int length = data.readInt();
                 int number = which / CHANNELS.size();
                 if (number >= charsets.size()) {
@@ -116,7 +123,12 @@ final class OutputFile implements AutoCloseable {
                 data.readFully(bytes);
                 long end = next + HEADER + length;
                 pieces.add(new RunOutput.Piece(
-                        next, end, CHANNELS.get(which % CHANNELS.size()), bytes, charsets.get(number)));
+                        next,
+                        end,
+                        Instant.ofEpochMilli(at),
+                        CHANNELS.get(which % CHANNELS.size()),
+                        bytes,
+                        charsets.get(number)));
                 next = end;
                 sum += length;
             }

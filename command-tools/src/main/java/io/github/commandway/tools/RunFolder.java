@@ -41,6 +41,24 @@ final class RunFolder {
         return new RunFolder(folder);
     }
 
+    /**
+     * Begins a further attempt of the same command in the folder of the first one.
+     *
+     * @return false if this attempt had begun before
+     */
+    boolean beginAttempt(int attempt) throws IOException {
+        if (attempt < 2) {
+            return false;
+        }
+        try {
+            Files.createFile(folder.resolve("attempt-" + attempt));
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        }
+        Files.deleteIfExists(state());
+        return true;
+    }
+
     static RunFolder of(Path runs, String id) {
         return new RunFolder(runs.resolve(id));
     }
@@ -171,7 +189,7 @@ final class RunFolder {
     }
 
     /** Follows no links. */
-    private static void delete(Path start) throws IOException {
+    static void delete(Path start) throws IOException {
         if (!Files.exists(start, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
             return;
         }

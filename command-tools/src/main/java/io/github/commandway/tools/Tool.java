@@ -57,7 +57,8 @@ public record Tool(
         Isolation isolation,
         Limits limits,
         Access access,
-        Keep keep) {
+        Keep keep)
+        implements Versions.Version {
 
     /**
      * What callers may add to the arguments.

@@ -21,7 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The tools and toolchains in a folder: {@code tools/<name>/<version>/}, each with a {@code tool.yaml} or just a program of the tool's name, and {@code toolchains/<name>.yaml}. What is
+ * The tools and toolchains in a folder: {@code tools/<name>/<version>/}, each with a {@code tool.yaml} or just a program of the tool's name, and {@code toolchains/<name>.yaml}, and {@code schedules/<name>.yaml}. What is
  * wrong with one of them is a {@link CatalogProblem} and does not concern the others. Safe for use by many threads: each look-up sees the catalogue as it was last read.
  */
 public final class ToolCatalog {
@@ -31,31 +31,37 @@ public final class ToolCatalog {
 
     private final Path tools;
     private final Path toolchains;
+    private final Path schedules;
 
     /** What was read from where, to read only what has changed; guarded by this. */
     private Map<Path, Entry> entries = Map.of();
 
-    private volatile Content content = new Content(Map.of(), Map.of(), List.of());
+    private volatile Content content = new Content(Map.of(), Map.of(), List.of(), List.of());
 
     private record Content(
-            Map<String, Map<String, Tool>> tools, Map<String, Toolchain> toolchains, List<CatalogProblem> problems) {}
+            Map<String, Map<String, Tool>> tools,
+            Map<String, Toolchain> toolchains,
+            List<ToolSchedule> schedules,
+            List<CatalogProblem> problems) {}
 
-    /** One version or toolchain: either what it is, or what is wrong with it. */
+    /** One version, toolchain or schedule: either what it is, or what is wrong with it. */
     private record Entry(
             String fingerprint,
             @Nullable Tool tool,
             @Nullable Toolchain toolchain,
+            @Nullable ToolSchedule schedule,
             @Nullable CatalogProblem problem) {}
 
     private ToolCatalog(Path folder) {
         tools = folder.resolve("tools");
         toolchains = folder.resolve("toolchains");
+        schedules = folder.resolve("schedules");
     }
 
     /**
      * Reads a catalogue.
      *
-     * @param folder in which {@code tools} and {@code toolchains} are; either may be missing
+     * @param folder in which {@code tools}, {@code toolchains} and {@code schedules} are; each may be missing
      * @throws IOException if it cannot be read
      */
     public static ToolCatalog open(Path folder) throws IOException {
@@ -102,11 +108,28 @@ public final class ToolCatalog {
         }
         Map<String, Toolchain> chains = new TreeMap<>();
         for (Path file : children(toolchains)) {
-            if (name(file).endsWith(YAML) && isNamed(file, Names.isName(chainName(file)), "toolchain", problems)) {
-                Entry entry = reuseOrRead(file, file, () -> readToolchain(file, found));
+            if (name(file).endsWith(YAML) && isNamed(file, Names.isName(baseName(file)), "toolchain", problems)) {
+                Entry entry = reuseOrRead(
+                        file,
+                        file,
+                        () -> new ToolchainFile(baseName(file), found).read(text(file, toolchains, "toolchains")));
                 read.put(file, entry);
                 if (entry.toolchain != null) {
                     chains.put(entry.toolchain.name(), entry.toolchain);
+                }
+                addProblem(entry, problems);
+            }
+        }
+        List<ToolSchedule> plans = new ArrayList<>();
+        for (Path file : children(schedules)) {
+            if (name(file).endsWith(YAML) && isNamed(file, Names.isName(baseName(file)), "schedule", problems)) {
+                Entry entry = reuseOrRead(
+                        file,
+                        file,
+                        () -> new ScheduleFile(baseName(file), found, chains).read(text(file, schedules, "schedules")));
+                read.put(file, entry);
+                if (entry.schedule != null) {
+                    plans.add(entry.schedule);
                 }
                 addProblem(entry, problems);
             }
@@ -115,14 +138,18 @@ public final class ToolCatalog {
         if (!problems.equals(content.problems)) {
             problems.forEach(problem -> LOG.warn("{}", problem));
         }
-        content = new Content(found, chains, List.copyOf(problems));
+        content = new Content(found, chains, List.copyOf(plans), List.copyOf(problems));
     }
 
     private void readVersions(
             Path folder, Map<Path, Entry> read, Map<String, Map<String, Tool>> found, List<CatalogProblem> problems)
             throws IOException {
+        InstalledVersions installed = new InstalledVersions(folder);
         for (Path version : children(folder)) {
             if (!Files.isDirectory(version) || !isNamed(version, Names.isVersion(name(version)), "version", problems)) {
+                continue;
+            }
+            if (installed.isWithdrawn(name(version))) {
                 continue;
             }
             Entry entry = reuseOrRead(version, version.resolve(ToolFile.FILE), () -> readTool(folder, version));
@@ -156,7 +183,7 @@ public final class ToolCatalog {
         T read() throws IOException, ToolFileException;
     }
 
-    /** What is wrong is always read again, since what it needs may have come from elsewhere; so are toolchains, since tools may have changed. */
+    /** What is wrong is always read again, since what it needs may have come from elsewhere; so are toolchains and schedules, since tools may have changed. */
     private Entry reuseOrRead(Path path, Path file, Reading<Object> reading) throws IOException {
         String fingerprint = fingerprint(path) + fingerprint(file);
         Entry before = entries.get(path);
@@ -169,6 +196,7 @@ public final class ToolCatalog {
                     fingerprint,
                     value instanceof Tool tool ? tool : null,
                     value instanceof Toolchain chain ? chain : null,
+                    value instanceof ToolSchedule schedule ? schedule : null,
                     null);
         } catch (ToolFileException e) {
             String shown = shown(path.equals(file) || !Files.exists(file) ? path : file);
@@ -176,9 +204,11 @@ public final class ToolCatalog {
                     fingerprint,
                     null,
                     null,
+                    null,
                     new CatalogProblem(shown, e.line(), e.column(), String.valueOf(e.getMessage())));
         } catch (IOException e) {
-            return new Entry(fingerprint, null, null, new CatalogProblem(shown(path), 0, 0, "it cannot be read: " + e));
+            return new Entry(
+                    fingerprint, null, null, null, new CatalogProblem(shown(path), 0, 0, "it cannot be read: " + e));
         }
     }
 
@@ -190,16 +220,15 @@ public final class ToolCatalog {
         return new ToolFile(name(folder), name(version), real).read();
     }
 
-    private Toolchain readToolchain(Path file, Map<String, Map<String, Tool>> found)
-            throws IOException, ToolFileException {
-        if (!file.toRealPath().startsWith(toolchains.toRealPath())) {
-            throw new ToolFileException(0, 0, "it leads out of the folder of toolchains; it should be a file there");
+    private static String text(Path file, Path folder, String what) throws IOException, ToolFileException {
+        if (!file.toRealPath().startsWith(folder.toRealPath())) {
+            throw new ToolFileException(0, 0, "it leads out of the folder of " + what + "; it should be a file there");
         }
         if (Files.size(file) > YamlNode.MAX_LENGTH) {
             throw new ToolFileException(
                     0, 0, "it has " + Files.size(file) + " bytes; the most is " + YamlNode.MAX_LENGTH);
         }
-        return new ToolchainFile(chainName(file), found).read(Files.readString(file));
+        return Files.readString(file);
     }
 
     private String shown(Path path) {
@@ -237,11 +266,16 @@ public final class ToolCatalog {
         return children;
     }
 
+    /** Where the tools are; may be missing. */
+    Path toolsFolder() {
+        return tools;
+    }
+
     private static String name(Path path) {
         return String.valueOf(path.getFileName());
     }
 
-    private static String chainName(Path file) {
+    private static String baseName(Path file) {
         return name(file).substring(0, name(file).length() - YAML.length());
     }
 
@@ -256,6 +290,11 @@ public final class ToolCatalog {
     /** All toolchains, by name. */
     public List<Toolchain> toolchains() {
         return List.copyOf(content.toolchains.values());
+    }
+
+    /** All schedules, by name. */
+    public List<ToolSchedule> schedules() {
+        return content.schedules;
     }
 
     /** What cannot be used, and why. */
@@ -279,7 +318,7 @@ public final class ToolCatalog {
         if (versions == null) {
             throw new IllegalArgumentException("there is no tool '" + name + "'");
         }
-        return Versions.find(versions.values(), version);
+        return Versions.find(versions.values(), name, version);
     }
 
     /**

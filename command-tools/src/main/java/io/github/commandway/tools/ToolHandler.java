@@ -30,6 +30,8 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -40,6 +42,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,12 +63,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     /** How long a run may take whose tool is not known here, unless its caller says less. */
     private static final Duration ELSEWHERE = Duration.ofHours(1);
 
+    /** How much of a run elsewhere is kept here: more than tools may write unless they say so. */
+    private static final long MAX_COPIED = 64L << 20;
+
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
     private final ToolCatalog catalog;
     private final Path runs;
     private final KeptRuns kept;
+    private final Clock clock;
     private final LongSupplier nanoTicker;
     private final Launcher launcher;
     private final ToolExecution execution;
@@ -73,9 +80,13 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     private final ExecutorService threads;
     private final Set<Run> active = ConcurrentHashMap.newKeySet();
 
+    private final RunCopies copies;
+
     private ToolHandler(Builder builder, Launcher launcher) {
         catalog = builder.catalog;
         runs = builder.runs.toAbsolutePath();
+        clock = builder.clock;
+        copies = new RunCopies(runs, MAX_COPIED, this::encoding);
         kept = new KeptRuns(runs, builder.keepRuns, builder.keepFor, builder.clock);
         nanoTicker = builder.nanoTicker;
         this.launcher = launcher;
@@ -90,7 +101,10 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         });
         if (builder.timer != null) {
             builder.timer.scheduleWithFixedDelay(
-                    () -> kept.purge(active.stream().map(run -> run.id).collect(Collectors.toSet())),
+                    () -> kept.purge(Stream.concat(
+                                    copies.open().stream().map(RecordId::toString),
+                                    active.stream().map(run -> run.id))
+                            .collect(Collectors.toSet())),
                     PURGE_EVERY.toNanos(),
                     PURGE_EVERY.toNanos(),
                     TimeUnit.NANOSECONDS);
@@ -120,6 +134,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     @Override
     public int running() {
         return slots.running();
+    }
+
+    /**
+     * Whether a run of this version is under way or waits. Of a toolchain under way, each version of its tools counts. Once the catalogue does not have the version any more, the answer does
+     * not become true again.
+     */
+    public boolean uses(Tool tool) {
+        synchronized (active) {
+            return active.stream().anyMatch(run -> run.uses(tool));
+        }
     }
 
     @Override
@@ -165,12 +189,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             if (on == null) {
                 return commandHere(request);
             }
-            if (!Names.isName(request.name())) {
-                throw new IllegalArgumentException("'" + request.name() + "' is no name of a tool");
-            }
-            return CommandRequest.to(on, request.commandType())
-                    .payload(request.toPayload())
-                    .timeout(ELSEWHERE);
+            return commandElsewhere(request, on);
         } catch (ToolRequestException e) {
             throw e;
         } catch (IllegalArgumentException e) {
@@ -196,6 +215,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         } catch (IllegalArgumentException e) {
             throw new ToolRequestException(ToolRequestException.Kind.INVALID, String.valueOf(e.getMessage()));
         }
+    }
+
+    /** The command that runs something elsewhere, where it is checked. */
+    static CommandRequest.Builder commandElsewhere(ToolRequest request, Target on) {
+        if (!Names.isName(request.name())) {
+            throw new IllegalArgumentException("'" + request.name() + "' is no name of a tool");
+        }
+        return CommandRequest.to(on, request.commandType())
+                .payload(request.toPayload())
+                .timeout(ELSEWHERE);
     }
 
     private CommandRequest.Builder commandHere(ToolRequest request) {
@@ -269,13 +298,17 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     }
 
     private static ToolRequest parse(CommandRequest command) {
-        String name = ((Target.Tool) command.target()).name();
+        boolean isHere = command.target() instanceof Target.Tool;
+        String name = command.target() instanceof Target.Tool target
+                ? target.name()
+                : command.type().substring(command.type().indexOf(':') + 1);
         ToolRequest request = command.payload().length == 0
                 ? ToolRequest.tool(name)
                 : ToolRequest.ofJson(new String(command.payload(), StandardCharsets.UTF_8));
-        if (!request.name().equals(name)) {
-            throw new IllegalArgumentException(
-                    "the payload names '" + request.name() + "', and the target '" + name + "'; they must be the same");
+        if (!request.name().equals(name) || !(isHere || request.commandType().equals(command.type()))) {
+            throw new IllegalArgumentException("the payload names '" + request.name() + "', and the "
+                    + (isHere ? "target" : "type") + " '" + (isHere ? name : command.type())
+                    + "'; they must be the same");
         }
         return request;
     }
@@ -299,7 +332,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     @Override
     public boolean outlivesServer(RecordedCommand command) {
         try {
-            return parse(command.request()).toolchain();
+            // what an agent was given is the agent's to look after
+            return command.request().target() instanceof Target.Tool
+                    && parse(command.request()).toolchain();
         } catch (IllegalArgumentException e) {
             // it will be said when it is taken up again
             return false;
@@ -312,20 +347,63 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
         Run run;
         try {
-            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
+            ToolRequest request = parse(recorded.request());
+            synchronized (active) {
+                run = new Run(context, recorded, tag, receiver, request);
+                requireRoom(recorded.request());
+                active.add(run);
+            }
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
             return;
+        } catch (CommandException e) {
+            receiver.completeYield(tag, null, e);
+            return;
         }
-        active.add(run);
         context.onCancel(run);
         slots.submit(run.claim);
+    }
+
+    /** On an agent nobody was asked before. */
+    private void requireRoom(CommandRequest command) throws CommandException {
+        if (!(command.target() instanceof Target.Tool) && slots.isFull()) {
+            throw new CommandException(Reason.REJECTED_BY_AGENT, "as many runs of tools wait as may");
+        }
+    }
+
+    /** Keeps what runs elsewhere write, beside the folders of runs that are here and for as long. */
+    public RunCopies copies() {
+        return copies;
+    }
+
+    /**
+     * What can be run here, as command types: {@code tool:<name>} of each tool, with {@code @<version>} and {@code @<commit>} behind it for each of its versions, and
+     * {@code toolchain:<name>}. An agent says so of itself, and {@link ToolEligibility} reads it.
+     */
+    public SortedSet<String> capabilities() {
+        SortedSet<String> types = new TreeSet<>();
+        for (Tool tool : catalog.tools()) {
+            if (launcher.whyNot(tool) == null) {
+                types.add(TOOL_TYPE + tool.name());
+                types.add(TOOL_TYPE + tool.name() + "@" + tool.version());
+                if (tool.commit() != null) {
+                    types.add(TOOL_TYPE + tool.name() + "@" + tool.commit());
+                }
+            }
+        }
+        catalog.toolchains().forEach(chain -> types.add(TOOLCHAIN_TYPE + chain.name()));
+        return types;
     }
 
     @Override
     public RunOutput output(RecordId id, long position, int maxBytes) throws IOException {
         return kept.output(id, position, maxBytes);
+    }
+
+    @Override
+    public boolean isBeingCopied(RecordId id) {
+        return copies.open().contains(id);
     }
 
     @Override
@@ -374,6 +452,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         private final ToolRequest request;
         private final String id;
         private final @Nullable Tool tool;
+        private final Duration timeout;
         private final Slots.Claim claim;
         private @Nullable Thread thread;
         private @Nullable CancelCause cause;
@@ -385,10 +464,26 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             this.receiver = receiver;
             this.request = request;
             this.id = command.id().toString();
+            Duration longest = check(request);
+            Duration asked = command.request().timeout();
+            this.timeout = asked.compareTo(longest) < 0 ? asked : longest;
             this.tool = request.toolchain() ? null : catalog.find(request.name(), request.version());
             this.claim = tool == null
                     ? new Slots.Claim("", Integer.MAX_VALUE, List.of(), List.of(), true, this::granted)
                     : new Slots.Claim(tool.name(), tool.concurrency(), tool.locks(), tool.pool(), true, this::granted);
+        }
+
+        boolean uses(Tool other) {
+            if (tool != null) {
+                return tool.name().equals(other.name()) && tool.version().equals(other.version());
+            }
+            // what is gone from the catalogue may have had any
+            return catalog.toolchains().stream()
+                    .filter(chain -> chain.name().equals(request.name()))
+                    .findFirst()
+                    .map(chain ->
+                            chain.steps().stream().anyMatch(step -> step.tool().equals(other.name())))
+                    .orElse(true);
         }
 
         private void granted() {
@@ -491,7 +586,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         true);
             }
             RunFolder folder = folder();
-            try (OutputFile output = new OutputFile(folder.output())) {
+            try (OutputFile output = new OutputFile(folder.output(), clock)) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
             }
         }
@@ -500,8 +595,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             try {
                 return RunFolder.create(runs, id);
             } catch (FileAlreadyExistsException e) {
-                if (request.toolchain()) {
-                    return RunFolder.of(runs, id);
+                RunFolder before = RunFolder.of(runs, id);
+                if (before.beginAttempt(command.attempt()) || request.toolchain()) {
+                    return before;
                 }
                 throw new CommandException(Reason.LOST, LOST);
             }
@@ -517,7 +613,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     output,
                     context.traceParent(),
                     slots.resource(claim),
-                    command.request().timeout(),
+                    timeout,
                     single.retry(),
                     this));
             boolean keep =
@@ -548,13 +644,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     slots,
                     execution,
                     nanoTicker,
-                    new ToolchainRun.Setting(
-                            id,
-                            folder,
-                            output,
-                            context.traceParent(),
-                            command.request().timeout(),
-                            this));
+                    new ToolchainRun.Setting(id, folder, output, context.traceParent(), timeout, this));
             String problem = run.resume();
             if (problem != null) {
                 throw new CommandException(Reason.LOST, problem);
