@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -80,6 +82,21 @@ class NotifyFileTest {
                 .hasMessageStartingWith(folder.resolve("notify.yaml").toString())
                 .hasMessageContaining(expected)
                 .hasMessageNotContaining("s3cret");
+    }
+
+    @Test
+    void theFileOnThePageIsRightAndEveryFieldIsInItsTable() throws IOException {
+        String page = Files.readString(Path.of("../docs/tools.md"));
+        Matcher shown = Pattern.compile("<!-- notify -->\n```yaml\n(.*?)```", Pattern.DOTALL)
+                .matcher(page);
+        assertThat(shown.find()).isTrue();
+        write(shown.group(1));
+        assertThat(NotifyFile.find(settings(Map.of()), folder).orElseThrow().receivers())
+                .extracting(receiver -> receiver.rule().receiver())
+                .containsExactly("ops", "releases", "monitor");
+        for (String field : "kind, url, secret, on, types, targets, per_minute, output_lines, prefix".split(", ")) {
+            assertThat(page).contains("\n| `" + field + "` | ");
+        }
     }
 
     @Test

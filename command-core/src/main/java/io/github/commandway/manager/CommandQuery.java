@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param until only those accepted before this moment, or null for all
  * @param limit how many at most, from 1 to 1,000
  * @param cursor where the page before ended ({@link CommandPage#nextCursor()}), or null to begin
+ * @param scope only those that are also among these
  */
 public record CommandQuery(
         @Nullable Target target,
@@ -25,7 +26,8 @@ public record CommandQuery(
         @Nullable Instant from,
         @Nullable Instant until,
         int limit,
-        @Nullable String cursor) {
+        @Nullable String cursor,
+        CommandScope scope) {
     /** The most records on one page. */
     public static final int MAX_LIMIT = 1_000;
 
@@ -45,12 +47,17 @@ public record CommandQuery(
             @Nullable Instant until,
             int limit,
             @Nullable String cursor) {
-        this(target, status, type, null, false, from, until, limit, cursor);
+        this(target, status, type, null, false, from, until, limit, cursor, CommandScope.ALL);
     }
 
     /** Asks for records of any type, caller and time. */
     public CommandQuery(@Nullable Target target, @Nullable CommandStatus status, int limit, @Nullable String cursor) {
         this(target, status, null, null, null, limit, cursor);
+    }
+
+    /** The same, within this scope. */
+    public CommandQuery within(CommandScope scope) {
+        return new CommandQuery(target, status, type, principal, toolsOnly, from, until, limit, cursor, scope);
     }
 
     /** Asks for runs of tools and toolchains, wherever they ran. */
@@ -62,7 +69,7 @@ public record CommandQuery(
             @Nullable Instant until,
             int limit,
             @Nullable String cursor) {
-        return new CommandQuery(null, status, type, principal, true, from, until, limit, cursor);
+        return new CommandQuery(null, status, type, principal, true, from, until, limit, cursor, CommandScope.ALL);
     }
 
     /** Whether a command of this type is a run of a tool or toolchain. */

@@ -275,7 +275,8 @@ public final class InMemoryCommandStore implements CommandStore {
                 && (query.principal() == null || query.principal().equals(row.request.principal()))
                 && (!query.toolsOnly() || CommandQuery.isRunOfTool(row.request.type()))
                 && (from == null || row.createdAtMillis >= from.toEpochMilli())
-                && (until == null || row.createdAtMillis < until.toEpochMilli());
+                && (until == null || row.createdAtMillis < until.toEpochMilli())
+                && query.scope().includes(row.request);
     }
 
     @Override

@@ -15,11 +15,11 @@ import reactor.core.publisher.Mono;
  * @param anyType whether the body is read as JSON even if it says to be a form, as curl does unless told otherwise
  * @param numbered whether its problems have the numbers of the task API ({@link ErrorNumbers})
  * @param open whether it is answered without credentials
- * @param acts whether it has an effect although its method is GET; then there is no HEAD of it
- * @param tools whether the body is a request to run a tool, in JSON or YAML, and read by the handler
  * @param needs the rights that the caller must have
  * @param extent of which commands the caller must have them at least
  * @param hidesResults whether results are left out of the answer without the right to see output
+ * @param acts whether it has an effect although its method is GET; then there is no HEAD of it
+ * @param tools whether the body is a request to run a tool, in JSON or YAML, and read by the handler
  * @param query the parameters that it takes
  * @param body the members of the JSON object that it takes; empty if it takes none
  * @param answers what it answers when all is well: status to the name of a schema in {@link Schemas}

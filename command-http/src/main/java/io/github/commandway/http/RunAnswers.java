@@ -55,14 +55,11 @@ final class RunAnswers {
         return new RunReader(tools, manager, files, from);
     }
 
-    /** That it was accepted, and how far it is if the caller may view that. */
+    /** That it was accepted, or how far it is. */
     static Reply.Full accepted(Caller caller, CommandRecord run) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
-        json.putAll(
-                caller.may(Right.VIEW, run.request())
-                        ? ToolJson.run(run, CommandJson.Room.unlimited(caller))
-                        : Map.of("id", run.id().toString()));
+        json.putAll(ToolJson.run(run, CommandJson.Room.unlimited(caller)));
         Reply.Full reply = Reply.json(202, json).header("Retry-After", "1");
         return new Reply.Full(202, reply.contentType(), reply.body(), named(run, reply.headers()));
     }
@@ -109,7 +106,6 @@ final class RunAnswers {
     /**
      * The output as text when the run has ended, or as it comes.
      *
-     * @param caller who may view the run and its output
      * @param wait how long for the answer to begin at most, or null for as long as it takes
      * @param json whether to answer with JSON instead, and only at the end
      */

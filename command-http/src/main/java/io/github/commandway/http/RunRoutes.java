@@ -59,12 +59,12 @@ final class RunRoutes {
                 Route.get(
                                 "/result/{id}",
                                 "The output of a run that has ended, with a status that says how; 202 while it runs. With sse=true as events as it comes, resumed behind Last-Event-ID.")
-                        .needs(Right.VIEW, Right.OUTPUT)
                         .query(
                                 Field.optional(Route.SSE, Field.Kind.FLAG, "Answers with server-sent events."),
                                 Field.optional("format", Field.Kind.TEXT, "json for pages of JSON; text if not given.")
                                         .oneOf("text", "json"),
                                 Field.optional("after", Field.Kind.TEXT, "With format=json: next of the page before."))
+                        .needs(Right.VIEW, Right.OUTPUT)
                         .answers(200, Schemas.OUTPUT, 202, "RunOutput")
                         .answersAlso(204, Schemas.NOTHING)
                         .answersAlso(500, Schemas.OUTPUT)
@@ -98,7 +98,7 @@ final class RunRoutes {
                 .handledBy(this::cancel);
     }
 
-    private Mono<CommandRecord> run(Call call, Right... needed) {
+    private Mono<CommandRecord> run(Call call, Right needed) {
         RecordId id = CommandRoutes.recordId(call);
         return records.find(call.caller(), id, needed)
                 .filter(ToolJson::isRun)
@@ -235,7 +235,8 @@ final class RunRoutes {
                                 .onErrorResume(
                                         Problem.class,
                                         problem -> problem.type() == ProblemType.ALREADY_ENDED
-                                                ? run(call).map(ended -> cancelled(call, ended, "already_ended"))
+                                                ? run(call, Right.CANCEL)
+                                                        .map(ended -> cancelled(call, ended, "already_ended"))
                                                 : Mono.error(problem)));
     }
 

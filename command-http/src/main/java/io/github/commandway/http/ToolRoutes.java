@@ -26,10 +26,6 @@ final class ToolRoutes {
     /** How an argument may begin in a URL that stands for one with a slash; for callers that cannot percent-encode it. */
     private static final String SLASH = "__slash__";
 
-    /** Where nobody here knows what there is. */
-    private static final Target ANYWHERE = new Target.Group("*");
-
-    private static final int MAX_NAME = 200;
     private static final int DEFAULT_LIMIT = 100;
     private static final int LIST_CONTENT_BYTES = 4 << 20;
     private static final Field TIMEOUT = Field.optional(
@@ -79,14 +75,12 @@ final class ToolRoutes {
                 Route.get("/tools", "The tools that can be run here.")
                         .needs(Right.RUN)
                         .answers(200, "Tools")
-                        .handledBy(call -> Mono.just(tools(call))),
+                        .handledBy(call -> Mono.just(tools(call.caller()))),
                 Route.get("/toolchains", "The toolchains that can be run here.")
                         .needs(Right.RUN)
                         .answers(200, "Toolchains")
-                        .handledBy(call -> Mono.just(toolchains(call))),
+                        .handledBy(call -> Mono.just(toolchains(call.caller()))),
                 Route.get("/history", "Runs, newest first.")
-                        .needs(Right.VIEW)
-                        .hidesResults()
                         .query(
                                 Field.optional("user", Field.Kind.TEXT, "Only those of this caller."),
                                 Field.optional("tool", Field.Kind.TEXT, "Only those of this tool."),
@@ -100,6 +94,8 @@ final class ToolRoutes {
                                 Field.optional("limit", Field.Kind.LIMIT, "How many at most; 100 if not given."),
                                 Field.optional(
                                         "cursor", Field.Kind.TEXT, "Where to go on: next_cursor of the page before."))
+                        .needs(Right.VIEW)
+                        .hidesResults()
                         .answers(200, "History")
                         .handledBy(this::history));
     }
@@ -114,7 +110,6 @@ final class ToolRoutes {
         Field[] all = Arrays.copyOf(common, common.length + more.length);
         System.arraycopy(more, 0, all, common.length, more.length);
         return route.needs(Right.RUN)
-                .hidesResults()
                 .query(all)
                 .answers(200, Schemas.OUTPUT, 202, "Run")
                 .answersAlso(500, Schemas.OUTPUT)
@@ -127,13 +122,11 @@ final class ToolRoutes {
                 .map(arg -> arg.startsWith(SLASH) ? "/" + arg.substring(SLASH.length()) : arg)
                 .toList();
         String tool = call.path("tool");
-        if (!tool.isBlank() && tool.length() < MAX_NAME) {
-            requireRun(call, ToolService.TOOL_TYPE + tool, new Target.Tool(tool));
-        }
+        // the target has the same form
+        String type = ToolService.TOOL_TYPE + tool;
+        call.caller().requireRun(type, type);
         try {
-            return request(
-                    call,
-                    tools.commandForGet(call.path("tool"), args, call.query().text("version", "")));
+            return request(call, tools.commandForGet(tool, args, call.query().text("version", "")));
         } catch (ToolRequestException e) {
             throw problemOf(e);
         }
@@ -141,22 +134,19 @@ final class ToolRoutes {
 
     private CommandRequest fromBody(Call call) {
         String given = call.query().text("body");
-        String contentType = call.header("Content-Type");
+        String type = call.header("Content-Type");
         boolean json = given == null
-                ? contentType != null && contentType.toLowerCase(Locale.ROOT).startsWith(Reply.JSON)
+                ? type != null && type.toLowerCase(Locale.ROOT).startsWith(Reply.JSON)
                 : given.equals("json");
-        BodyFormat format = json ? BodyFormat.JSON : BodyFormat.YAML;
-        String toolchain = call.query().text("toolchain");
-        String body = text(call.body().json(Route.WHOLE_BODY));
-        Target on = on(call);
         try {
-            if (!call.caller().rights().includes(Right.RUN, Route.Extent.OWN)) {
-                String type = tools.commandFor(body, format, toolchain, ANYWHERE)
-                        .build()
-                        .type();
-                requireRun(call, type, on == null ? new Target.Tool(type.substring(type.indexOf(':') + 1)) : on);
-            }
-            return request(call, tools.commandFor(body, format, toolchain, on));
+            return request(
+                    call,
+                    tools.commandFor(
+                            text(call.body().json(Route.WHOLE_BODY)),
+                            json ? BodyFormat.JSON : BodyFormat.YAML,
+                            call.query().text("toolchain"),
+                            on(call),
+                            (target, wanted) -> call.caller().requireRun(wanted, target.toString())));
         } catch (ToolRequestException e) {
             throw problemOf(e);
         }
@@ -221,38 +211,32 @@ final class ToolRoutes {
     }
 
     private Mono<Reply> run(Call call, CommandRequest request) {
-        Caller caller = call.caller();
-        caller.require(Right.RUN, request);
         boolean json = wantsJson(call);
+        if (Boolean.TRUE.equals(call.query().flag(Route.SSE))) {
+            requireToShow(call, request);
+            return submit(call, request).map(handle -> answers.events(call.caller(), handle.record(), null));
+        }
         if (Boolean.TRUE.equals(call.query().flag("onlyid"))) {
-            return submit(caller, request).map(handle -> onlyId(handle, json));
+            return submit(call, request).map(handle -> onlyId(handle, json));
         }
-        boolean events = Boolean.TRUE.equals(call.query().flag(Route.SSE));
         Duration wait = call.preferredWait();
-        if (!events && wait == null && call.prefersAsync()) {
-            return submit(caller, request).map(handle -> RunAnswers.accepted(caller, handle.record()));
+        if (wait == null && call.prefersAsync()) {
+            call.caller().require(Right.VIEW, request);
+            return submit(call, request).map(handle -> RunAnswers.accepted(call.caller(), handle.record()));
         }
-        // before anything is run
-        caller.require(Right.VIEW, request);
-        caller.require(Right.OUTPUT, request);
-        return events
-                ? submit(caller, request).map(handle -> answers.events(caller, handle.record(), null))
-                : waiting.hold(() ->
-                        submit(caller, request).flatMap(handle -> answers.output(caller, handle.id(), wait, json)));
+        requireToShow(call, request);
+        return waiting.hold(
+                () -> submit(call, request).flatMap(handle -> answers.output(call.caller(), handle.id(), wait, json)));
     }
 
-    private Mono<CommandHandle> submit(Caller caller, CommandRequest request) {
-        return records.submit(caller, request, options.ids());
+    /** Before it is run, since the answer is what it writes. */
+    private static void requireToShow(Call call, CommandRequest request) {
+        call.caller().require(Right.VIEW, request);
+        call.caller().require(Right.OUTPUT, request);
     }
 
-    /** Whoever may not run a tool is not told whether there is one. */
-    private static void requireRun(Call call, String type, Target target) {
-        call.caller()
-                .require(
-                        Right.RUN,
-                        CommandRequest.to(target, type)
-                                .principal(call.principal())
-                                .build());
+    private Mono<CommandHandle> submit(Call call, CommandRequest request) {
+        return records.submit(call.caller(), request, options.ids());
     }
 
     static boolean wantsJson(Call call) {
@@ -268,33 +252,23 @@ final class ToolRoutes {
         return reply.header("X-Run-Id", id).header("Location", "/result/" + id);
     }
 
-    private Reply tools(Call call) {
+    private Reply tools(Caller caller) {
         List<Map<String, Object>> all = tools.listTools().stream()
-                .filter(tool -> mayRun(call, ToolService.TOOL_TYPE, tool.name()))
+                .filter(tool -> caller.mayForType(Right.RUN, ToolService.TOOL_TYPE + tool.name()))
                 .map(ToolJson::tool)
                 .toList();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
         json.put("total", all.size());
         json.put("tools", all);
-        if (call.caller().rights().includes(Right.MANAGE, Route.Extent.ALL)) {
-            json.put("problems", tools.listProblems());
-        }
+        // which name tools, whatever the caller may run
+        json.put("problems", caller.rights().includes(Right.RUN, Route.Extent.ALL) ? tools.listProblems() : List.of());
         return Reply.json(200, json);
     }
 
-    private static boolean mayRun(Call call, String type, String name) {
-        return call.caller()
-                .may(
-                        Right.RUN,
-                        CommandRequest.to(new Target.Tool(name), type + name)
-                                .principal(call.principal())
-                                .build());
-    }
-
-    private Reply toolchains(Call call) {
+    private Reply toolchains(Caller caller) {
         List<Map<String, Object>> all = tools.listToolchains().stream()
-                .filter(chain -> mayRun(call, ToolService.TOOLCHAIN_TYPE, chain.name()))
+                .filter(chain -> caller.mayForType(Right.RUN, ToolService.TOOLCHAIN_TYPE + chain.name()))
                 .map(ToolJson::toolchain)
                 .toList();
         Map<String, Object> json = new LinkedHashMap<>();
@@ -324,19 +298,17 @@ final class ToolRoutes {
                 query.time("until"),
                 query.number("limit", DEFAULT_LIMIT),
                 query.text("cursor"));
-        return records.list(call.caller(), wanted).map(page -> page(call, page));
+        return records.list(call.caller(), wanted).map(page -> page(call.caller(), page));
     }
 
-    private static Reply page(Call call, CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(call.caller(), LIST_CONTENT_BYTES);
-        List<Map<String, Object>> runs = page.records().stream()
-                .filter(run -> call.caller().may(Right.VIEW, run.request()))
-                .map(run -> ToolJson.run(run, room))
-                .toList();
+    private static Reply page(Caller caller, CommandPage page) {
+        CommandJson.Room room = new CommandJson.Room(caller, LIST_CONTENT_BYTES);
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("success", true);
-        json.put("total", runs.size());
-        json.put("runs", runs);
+        json.put("total", page.records().size());
+        json.put(
+                "runs",
+                page.records().stream().map(run -> ToolJson.run(run, room)).toList());
         if (page.nextCursor() != null) {
             json.put("next_cursor", page.nextCursor());
         }

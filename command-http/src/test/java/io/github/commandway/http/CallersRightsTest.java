@@ -325,6 +325,45 @@ class CallersRightsTest {
     }
 
     @Test
+    void listsHaveOnlyWhatMayBeViewedAndWholePagesOfIt() {
+        List<String> own = new ArrayList<>();
+        List<String> echoes = new ArrayList<>();
+        List<String> tasks = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            echoes.add(0, submit("alice", ECHO));
+            submit("alice", HANG);
+            own.add(0, submit("robot", HANG));
+            post("alice", "/", TASK);
+            tasks.add(0, post("robot", "/", TASK).text("/task_id"));
+        }
+        own.addAll(tasks);
+
+        assertThat(listed("robot", "/api/commands", "commands", "command_id")).containsExactlyInAnyOrderElementsOf(own);
+        assertThat(listed("robot", "/tasks", "tasks", "task_id")).containsExactlyInAnyOrderElementsOf(tasks);
+        assertThat(listed("painter", "/api/commands?client_id=client-001", "commands", "command_id"))
+                .containsExactlyInAnyOrderElementsOf(echoes);
+        assertThat(listed("watcher", "/api/commands", "commands", "command_id")).hasSize(15);
+        assertThat(get("watcher", "/api/commands").body())
+                .contains("\"omitted\":[\"result\"]")
+                .doesNotContain("\"result\":" + SECRET);
+        assertThat(get("watcher", "/tasks").body()).doesNotContain("secret result");
+    }
+
+    private List<String> listed(String caller, String path, String name, String id) {
+        List<String> ids = new ArrayList<>();
+        String cursor = "";
+        do {
+            JsonNode page = get(caller, path + (path.contains("?") ? "&" : "?") + "limit=2" + cursor)
+                    .json();
+            page.get(name).forEach(record -> ids.add(record.get(id).asString()));
+            boolean more = page.has("next_cursor");
+            assertThat(page.get(name)).hasSizeLessThanOrEqualTo(2).hasSizeGreaterThanOrEqualTo(more ? 2 : 1);
+            cursor = more ? "&cursor=" + page.get("next_cursor").asString() : "";
+        } while (!cursor.isEmpty());
+        return ids;
+    }
+
+    @Test
     void whoMayNotRunSomethingIsNotToldWhetherItIsThere() {
         Answer there = post("painter", "/api/command", ECHO.replace("client-001", "client-002"));
         Answer notThere = post("painter", "/api/command", ECHO.replace("client-001", "client-009"));

@@ -181,11 +181,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     @Override
     public CommandRequest.Builder commandFor(
-            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on) {
+            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on, Admission admission) {
         try {
             ToolRequest request = format == BodyFormat.JSON
                     ? ToolRequest.ofJson(body, toolchain)
                     : ToolRequest.ofYaml(body, toolchain);
+            admission.check(on == null ? new Target.Tool(request.name()) : on, request.commandType());
             if (on == null) {
                 return commandHere(request);
             }
