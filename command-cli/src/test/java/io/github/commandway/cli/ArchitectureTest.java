@@ -18,6 +18,7 @@ import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import io.github.commandway.manager.CommandManager;
 import java.time.Instant;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -70,6 +71,18 @@ class ArchitectureTest {
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage(ROOT + "quic..", ROOT + "agent..", ROOT + "cli..");
+
+    @ArchTest
+    static final ArchRule routesLookCommandsUpOnlyWhereRightsAreChecked = noClasses()
+            .that()
+            .resideInAPackage(ROOT + "http..")
+            .and()
+            .haveNameMatching(".*Routes(\\$.*)?")
+            .should()
+            .accessTargetWhere(DescribedPredicate.describe(
+                    "commands are submitted, found or listed past the rights of the caller",
+                    access -> access.getTargetOwner().isEquivalentTo(CommandManager.class)
+                            && Set.of("submit", "find", "list").contains(access.getName())));
 
     @ArchTest
     static final ArchRule quicKnowsNoAgentRuntime = noClasses()

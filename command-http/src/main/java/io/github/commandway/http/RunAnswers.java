@@ -29,6 +29,7 @@ final class RunAnswers {
     /** After this time output is passed on as it comes, and not gathered any more. */
     static final Duration GATHERING = Duration.ofSeconds(2);
 
+    private static final Duration SOON = Duration.ofMillis(20);
     private static final int GATHERED = 64 << 10;
     private static final int JSON_BYTES = 1 << 20;
     private static final String TEXT = "text/plain;charset=utf-8";
@@ -158,7 +159,7 @@ final class RunAnswers {
             CommandRecord run = feed.run();
             if (json) {
                 last = run.status().isTerminal();
-                return last || over ? Mono.just(true) : waitFor(feed).thenReturn(false);
+                return last || over ? Mono.just(true) : news(feed, run).thenReturn(false);
             }
             return reader.read(run).flatMap(part -> {
                 take(part).forEach(piece -> gathered.append(piece.text()));
@@ -167,7 +168,7 @@ final class RunAnswers {
                 if (last || over || begun) {
                     return Mono.just(true);
                 }
-                return part.pieces().isEmpty() ? waitFor(feed).thenReturn(false) : Mono.just(false);
+                return part.pieces().isEmpty() ? news(feed, run).thenReturn(false) : Mono.just(false);
             });
         }
 
@@ -182,10 +183,6 @@ final class RunAnswers {
                 texts.addAll(text.finish());
             }
             return texts;
-        }
-
-        private Mono<Void> waitFor(RunFeeds.Feed feed) {
-            return ends.onWorker(feed.wakeup().await());
         }
 
         Mono<Reply> answer(CommandRecord run) {
@@ -255,7 +252,7 @@ final class RunAnswers {
                 }
                 return over
                         ? Mono.error(new IllegalStateException("the server stops, and run " + run.id() + " goes on"))
-                        : written.then(waitFor(feed)).thenReturn(false);
+                        : written.then(news(feed, run)).thenReturn(false);
             });
         }
 
@@ -268,6 +265,13 @@ final class RunAnswers {
             trailers = outcome(run);
             return Mono.just(true);
         }
+    }
+
+    /** Waits until there may be more. What an agent wrote is kept here a moment after it was recorded, of which nobody tells. */
+    private Mono<Void> news(RunFeeds.Feed feed, CommandRecord run) {
+        return run.status().isTerminal()
+                ? ends.delay(SOON)
+                : ends.onWorker(feed.wakeup().await());
     }
 
     /** A page of the output in JSON, with what has become of the run. */
@@ -398,9 +402,11 @@ final class RunAnswers {
                 if (part.last()) {
                     return written.thenReturn(true);
                 }
-                return part.pieces().isEmpty() && part.gap() == null
-                        ? written.then(ends.news(feed.wakeup(), out))
-                        : written.thenReturn(false);
+                if (!part.pieces().isEmpty() || part.gap() != null) {
+                    return written.thenReturn(false);
+                }
+                return written.then(
+                        run.status().isTerminal() ? ends.delay(SOON).thenReturn(false) : ends.news(feed.wakeup(), out));
             });
         }
 

@@ -88,7 +88,8 @@ final class RunReader {
                 .map(output -> {
                     decided = true;
                     position = new Position(Source.FILE, output.next());
-                    boolean last = output.pieces().isEmpty() && run.status().isTerminal();
+                    boolean last =
+                            output.pieces().isEmpty() && run.status().isTerminal() && !tools.isBeingCopied(run.id());
                     return new Part(output.pieces(), Source.FILE, null, last);
                 })
                 .onErrorResume(IllegalArgumentException.class, wrong -> {

@@ -78,7 +78,7 @@ final class Schemas {
             RunOutput success:boolean id:string tool:string toolchain:string on:string user:string status:string reason:string
                 error:string exit_code:integer created_at:date-time started_at:date-time ended_at:date-time
                 cancel_requested:boolean request:any result:any pieces:OutputPiece[] output_complete:boolean next:string
-            OutputPiece channel:string text:string base64:string charset:string
+            OutputPiece at:date-time channel:string text:string base64:string charset:string
             RunCancelled success:boolean id:string outcome:string message:string run:Run
             History success:boolean total:integer runs:Run[] next_cursor:string
             RunFiles success:boolean id:string total:integer files:RunFile[]

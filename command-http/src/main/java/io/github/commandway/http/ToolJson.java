@@ -106,6 +106,7 @@ final class ToolJson {
     /** A piece as text if it is text as it is, otherwise in base64. */
     static Map<String, Object> piece(RunOutput.Piece piece) {
         Map<String, Object> json = new LinkedHashMap<>();
+        json.put("at", piece.at().toString());
         json.put("channel", piece.channel());
         try {
             json.put(

@@ -404,6 +404,11 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     }
 
     @Override
+    public boolean isBeingCopied(RecordId id) {
+        return copies.open().contains(id);
+    }
+
+    @Override
     public Charset encoding(CommandRecord run) {
         try {
             ToolRequest request = ToolRequest.ofJson(new String(run.request().payload(), StandardCharsets.UTF_8));

@@ -47,6 +47,11 @@ class FileCommandsTest {
     }
 
     @Test
+    void areOnWithARoot() {
+        assertThat(commands.router().types()).contains("file.list", "file.read", "file.write");
+    }
+
+    @Test
     void areOffWithoutARoot() {
         assertThatExceptionOfType(UnknownCommandException.class)
                 .isThrownBy(() -> new Commands(BuiltinCommands.builder()).run("file.read", "{'path': 'a'}"));

@@ -85,6 +85,9 @@ public interface ToolService {
      */
     RunOutput output(RecordId id, long position, int maxBytes) throws IOException;
 
+    /** Whether more of the output of a run elsewhere may still be added to what is kept here, although the run has ended. */
+    boolean isBeingCopied(RecordId id);
+
     /** In which charset the events of a run are that have its output, as far as it is known; UTF-8 otherwise. What {@link #output} gives says so itself. */
     Charset encoding(CommandRecord run);
 
