@@ -133,7 +133,7 @@ public final class SignedRepository {
         }
         Path folder = Objects.requireNonNull(target.toAbsolutePath().getParent());
         Files.createDirectories(folder);
-        Path part = Files.createTempFile(folder, "." + artifact.name() + "-", ".part");
+        Path part = folder.resolve("." + artifact.name() + "-" + UUID.randomUUID() + ".part");
         try {
             byte[] digest = downloadTo(part, artifact);
             long size = Files.size(part);
@@ -158,7 +158,7 @@ public final class SignedRepository {
 
     private byte[] downloadTo(Path part, Artifact artifact) throws IOException, InterruptedException {
         MessageDigest digest = sha256();
-        try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE);
+        try (FileChannel channel = FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
                 OutputStream out = new DigestOutputStream(Channels.newOutputStream(channel), digest)) {
             fetcher.fetch(artifact.file(), artifact.size(), downloadTimeout, out);
             channel.force(true);

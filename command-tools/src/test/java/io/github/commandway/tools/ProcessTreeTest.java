@@ -61,7 +61,7 @@ class ProcessTreeTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Isolation.class)
+    @EnumSource(value = Isolation.class, mode = EnumSource.Mode.EXCLUDE, names = "WASM")
     void nothingSurvivesACancelledRun(Isolation isolation) throws Exception {
         writeTool(isolation, ESCAPES + "sleep 307");
         try (ToolFixture fixture = new ToolFixture(folder)) {
@@ -84,7 +84,7 @@ class ProcessTreeTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Isolation.class)
+    @EnumSource(value = Isolation.class, mode = EnumSource.Mode.EXCLUDE, names = "WASM")
     void nothingSurvivesATimeout(Isolation isolation) throws Exception {
         writeTool(isolation, ESCAPES + "sleep 307");
         try (ToolFixture fixture = new ToolFixture(folder)) {
@@ -102,7 +102,7 @@ class ProcessTreeTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Isolation.class)
+    @EnumSource(value = Isolation.class, mode = EnumSource.Mode.EXCLUDE, names = "WASM")
     void whatAToolLeavesBehindWhenItEndsIsEndedToo(Isolation isolation) throws Exception {
         writeTool(isolation, ESCAPES + "sleep 1");
         try (ToolFixture fixture = new ToolFixture(folder)) {

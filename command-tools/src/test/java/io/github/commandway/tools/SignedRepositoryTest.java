@@ -58,6 +58,9 @@ class SignedRepositoryTest {
         assertThat(newest.file()).isEqualTo("commandway/commandway-1.1.0.jar");
         assertThat(target).hasContent("the program, 1.1.0");
         assertThat(target.getParent()).isDirectoryNotContaining(path -> !path.equals(target));
+        assertThat(Files.getPosixFilePermissions(target))
+                .as("as any new file")
+                .isEqualTo(Files.getPosixFilePermissions(program));
         assertThat(repository.find("commandway", ">=2.0.0-rc.1").version()).isEqualTo("2.0.0-rc.1");
         assertRefused(
                 () -> repository.find("commandway", "^3"),

@@ -54,6 +54,18 @@ final class ToolFixture implements AutoCloseable {
         return file;
     }
 
+    /** Makes a WebAssembly module, with the ending {@code .wasm}, of its text. */
+    static void assemble(Path text) throws IOException, InterruptedException {
+        String module = text.toString().replaceFirst("\\.wat$", ".wasm");
+        Process process = new ProcessBuilder("wat2wasm", "-o", module, text.toString())
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0) {
+            throw new IOException(output);
+        }
+    }
+
     /** Writes a tool, version 1.0.0, that runs a shell script that its operator has registered. */
     static void script(Path folder, String tool, String script, String... yaml) throws IOException {
         write(folder, "tools/" + tool + "/1.0.0/main.sh", "#!/bin/sh\n" + script + "\n");

@@ -30,11 +30,14 @@ class ToolsPageTest {
     private String page = "";
 
     @BeforeEach
-    void writeFiles() throws IOException {
+    void writeFiles() throws Exception {
         page = Files.readString(Path.of("../docs/tools.md"));
         for (Matcher block = BLOCK.matcher(page); block.find(); ) {
             if (block.group(1).equals("file")) {
-                ToolFixture.write(folder, block.group(2), block.group(3));
+                Path file = ToolFixture.write(folder, block.group(2), block.group(3));
+                if (file.toString().endsWith(".wat")) {
+                    ToolFixture.assemble(file);
+                }
             }
         }
     }
@@ -44,7 +47,7 @@ class ToolsPageTest {
         ToolCatalog catalog = ToolCatalog.open(folder);
 
         assertThat(catalog.problems()).isEmpty();
-        assertThat(catalog.tools()).hasSize(3);
+        assertThat(catalog.tools()).hasSize(4);
         assertThat(catalog.toolchains()).hasSize(1);
         assertThat(catalog.schedules()).hasSize(1);
     }
@@ -66,6 +69,16 @@ class ToolsPageTest {
                     .hasSize(1)
                     .allSatisfy(found -> assertThat(names(ToolFixture.result(record)))
                             .isEqualTo(names(ToolFixture.JSON.readTree(found.group(3)))));
+        }
+    }
+
+    @Test
+    void theWebAssemblyProgramRuns() throws Exception {
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            CommandRecord record = fixture.run(ToolRequest.tool("greet").param("name", "Ada"));
+
+            assertThat(record.reason()).as(record.message()).isEqualTo(Reason.OK);
+            assertThat(fixture.output(record, "stdout")).isEqualTo("greet\0Ada\0");
         }
     }
 

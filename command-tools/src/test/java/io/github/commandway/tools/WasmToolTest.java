@@ -348,12 +348,6 @@ class WasmToolTest {
     }
 
     private static void compile(Path tool, String text) throws Exception {
-        Path source = ToolFixture.write(tool, "tool.wat", text);
-        Process process = new ProcessBuilder(
-                        "wat2wasm", "-o", tool.resolve("tool.wasm").toString(), source.toString())
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(output).isZero();
+        ToolFixture.assemble(ToolFixture.write(tool, "tool.wat", text));
     }
 }
