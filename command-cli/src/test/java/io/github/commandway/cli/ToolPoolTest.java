@@ -17,6 +17,7 @@ import io.github.commandway.tool.api.RunOutput;
 import io.github.commandway.tools.ToolRequest;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -254,5 +255,92 @@ class ToolPoolTest {
         assertThat(first.record().status()).isEqualTo(CommandStatus.EXECUTING);
         Files.createFile(go);
         assertThat(ended(first).assignedTo()).isEqualTo("agent:worker-1");
+    }
+
+    @Test
+    void aRunGoesOnWhileItsServerIsStartedAgainAndItsEndIsFound() throws Exception {
+        int port;
+        try (ServerSocket free = new ServerSocket(0)) {
+            port = free.getLocalPort();
+        }
+        Map<Setting, List<String>> options =
+                Map.of(Setting.QUIC_PORT, List.of(String.valueOf(port)), Setting.HEARTBEAT, List.of("500ms"));
+        ServerProcess first = server("one", options);
+        Path mark = folder.resolve("mark");
+        Path go = folder.resolve("go");
+        tool(
+                "worker",
+                "build",
+                "1.0.0",
+                "echo x >> " + mark + "; while [ ! -e " + go + " ]; do sleep 0.05; done; echo done");
+        agent("one", first, "worker", "--heartbeat", "500ms");
+        CommandHandle direct = submit(first, POOL, ToolRequest.tool("build"));
+        CommandHandle queued = submit(first, "queue:builders", ToolRequest.tool("build"));
+        await().atMost(LONGEST).until(() -> Files.exists(mark) && Files.size(mark) == 4);
+        await().atMost(LONGEST)
+                .until(() ->
+                        queued.record().startedAt() != null && direct.record().startedAt() != null);
+        first.close();
+        servers.remove(first);
+        ServerProcess second = server("one", options);
+        await().atMost(LONGEST)
+                .until(() -> second.agents()
+                        .find("worker")
+                        .filter(AgentInfo::connected)
+                        .isPresent());
+        Files.createFile(go);
+        for (CommandHandle handle : List.of(direct, queued)) {
+            await().atMost(LONGEST).until(() -> found(second, handle).status().isTerminal());
+            CommandRecord record = found(second, handle);
+            assertThat(record.status()).as(record.message()).isEqualTo(CommandStatus.COMPLETED);
+            assertThat(record.assignedTo()).isEqualTo("agent:worker");
+            assertThat(text(copy(second, record), "stdout")).isEqualTo("done\n");
+        }
+        assertThat(mark).hasContent("x\nx\n");
+    }
+
+    private static CommandRecord found(ServerProcess server, CommandHandle handle) throws Exception {
+        return server.manager().find(handle.id()).get(30, TimeUnit.SECONDS).orElseThrow();
+    }
+
+    @Test
+    void aFailedRunOfAQueueIsTriedAgainInTheSameFolder() throws Exception {
+        ServerProcess server = server(
+                "one",
+                Map.of(
+                        Setting.STORE, List.of("memory"),
+                        Setting.QUEUES, List.of("builders=" + POOL + ";retries=2")));
+        Path mark = folder.resolve("mark");
+        tool("worker", "build", "1.0.0", "echo try; test -e " + mark + " && exit 0; touch " + mark + "; exit 1");
+        agent("one", server, "worker");
+        CommandRecord record = ended(submit(server, "queue:builders", ToolRequest.tool("build")));
+        assertThat(record.status()).as(record.message()).isEqualTo(CommandStatus.COMPLETED);
+        assertThat(record.attempt()).isEqualTo(2);
+        assertThat(text(copy(server, record), "stdout")).isEqualTo("try\ntry\n");
+    }
+
+    @Test
+    void anAgentRunsAToolchain() throws Exception {
+        ServerProcess server = server("one");
+        tool("worker", "words", "1.0.0", "wc -w | tr -d ' '");
+        Path chain = catalogue("worker").resolve("toolchains/count.yaml");
+        Files.createDirectories(chain.getParent());
+        Files.writeString(chain, """
+                parameters: [{name: text}]
+                toolchain:
+                  - first: {cmd: words, stdin: '${params.text}'}
+                  - second: {cmd: words, stdin: 'and ${steps.first.stdout} more'}
+                """);
+        agent("one", server, "worker");
+        CommandRequest.Builder request = CommandRequest.to(Target.parse(POOL), "toolchain:count")
+                .payload(ToolRequest.toolchain("count").param("text", "a b c d").toPayload());
+        CommandRecord record = ended(server.manager().submit(request.build()).get(30, TimeUnit.SECONDS));
+        assertThat(record.status()).as(record.message()).isEqualTo(CommandStatus.COMPLETED);
+        assertThat(text(copy(server, record), "stdout")).isEqualTo("4\n3\n");
+        assertThatThrownBy(() -> server.manager()
+                        .submit(CommandRequest.to(Target.parse(POOL), "toolchain:other")
+                                .build())
+                        .get(30, TimeUnit.SECONDS))
+                .hasMessageContaining("worker: it has no toolchain:other");
     }
 }

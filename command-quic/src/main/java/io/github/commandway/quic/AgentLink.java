@@ -359,12 +359,13 @@ public final class AgentLink implements AutoCloseable {
         }
         AgentConnection connection = session;
         OutputFlow flow = assignment.output();
-        if (connection == null || !connection.knows(assignment)) {
+        if (connection == null) {
             return CompletableFuture.completedStage(false);
         }
+        boolean byId = !connection.knows(assignment);
         for (int from = 0; from < data.length; from += Wire.CHUNK_BYTES) {
             int length = Math.min(Wire.CHUNK_BYTES, data.length - from);
-            connection.send(new Messages.Output(assignment, channel, data, from, length, flow.add(length)));
+            connection.send(new Messages.Output(assignment, channel, data, from, length, flow.add(length), byId));
         }
         return flow.whenRoom();
     }

@@ -248,8 +248,10 @@ final class Messages {
         private final int from;
         private final int length;
         private final long sequence;
+        private final boolean byId;
 
-        Output(Assignment assignment, String channel, byte[] data, int from, int length, long sequence) {
+        /** @param byId whether the server does not know the tag */
+        Output(Assignment assignment, String channel, byte[] data, int from, int length, long sequence, boolean byId) {
             super(Wire.OUTPUT);
             this.assignment = assignment;
             this.channel = channel;
@@ -257,11 +259,12 @@ final class Messages {
             this.from = from;
             this.length = length;
             this.sequence = sequence;
+            this.byId = byId;
         }
 
         @Override
         int bodySize() {
-            return CodedOutputStream.computeUInt64Size(1, assignment.tag())
+            return (byId ? Wire.fieldSizeOf(assignment.id()) : CodedOutputStream.computeUInt64Size(1, assignment.tag()))
                     + CodedOutputStream.computeStringSize(2, channel)
                     + 1
                     + CodedOutputStream.computeUInt32SizeNoTag(length)
@@ -271,7 +274,11 @@ final class Messages {
 
         @Override
         void writeBody(CodedOutputStream out) throws IOException {
-            out.writeUInt64(1, assignment.tag());
+            if (byId) {
+                Wire.writeField(out, 5, assignment.id());
+            } else {
+                out.writeUInt64(1, assignment.tag());
+            }
             out.writeString(2, channel);
             out.writeTag(3, 2);
             out.writeUInt32NoTag(length);

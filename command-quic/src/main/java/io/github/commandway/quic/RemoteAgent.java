@@ -158,6 +158,7 @@ final class RemoteAgent {
             }
             lost = session != null && started;
             command.wasSent = true;
+            command.isResumed = true;
             command.started = started;
             commands.put(command.tag(), command);
             bytes += command.bytes();
@@ -414,10 +415,15 @@ final class RemoteAgent {
         return command;
     }
 
-    /** The same for a piece of output. Whether pieces before it are missing is left in {@code gap}. */
-    @Nullable RemoteCommand onOutput(ServerSession from, long tag, long sequence, boolean[] gap) {
+    /**
+     * The same for a piece of output. Whether pieces before it are missing is left in {@code gap}.
+     *
+     * @param record by which it is found if it has no tag, or null
+     */
+    @Nullable RemoteCommand onOutput(ServerSession from, long tag, @Nullable RecordId record, long sequence, boolean[] gap) {
         synchronized (this) {
-            RemoteCommand command = onStarted(from, tag);
+            RemoteCommand named = tag == 0 && record != null ? find(record, 0) : null;
+            RemoteCommand command = onStarted(from, named == null ? tag : named.tag());
             if (command != null) {
                 if (sequence <= command.outputSequence) {
                     return null;

@@ -40,6 +40,10 @@ final class RemoteCommand implements Consumer<CancelCause> {
 
     boolean wasSent;
     boolean started;
+
+    /** An earlier run of the server had given it to the agent. */
+    boolean isResumed;
+
     long outputSequence;
 
     RemoteCommand(

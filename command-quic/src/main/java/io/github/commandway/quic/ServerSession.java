@@ -389,24 +389,31 @@ final class ServerSession extends Connection {
         String channel = "";
         byte[] data = NO_BYTES;
         long sequence = 0;
+        RecordId id = null;
         for (int field = in.readTag(); field != 0; field = in.readTag()) {
             switch (WireFormat.getTagFieldNumber(field)) {
                 case 1 -> tag = in.readUInt64();
                 case 2 -> channel = in.readString();
                 case 3 -> data = in.readByteArray();
                 case 4 -> sequence = in.readUInt64();
+                case 5 -> id = Wire.readRecordId(in);
                 default -> in.skipField(field);
             }
         }
-        RemoteCommand command = owner.onOutput(this, tag, sequence, gap);
+        RemoteCommand command = owner.onOutput(this, tag, id, sequence, gap);
         if (command == null) {
             server.countStale();
             return;
         }
         if (gap[0]) {
-            command.receiver.progress(tag, -1, "output is missing here: it was lost with a connection");
+            command.receiver.progress(
+                    command.tag(),
+                    -1,
+                    command.isResumed
+                            ? "output may be missing here: the server was started again"
+                            : "output is missing here: it was lost with a connection");
         }
-        command.receiver.output(tag, channel, data);
+        command.receiver.output(command.tag(), channel, data);
     }
 
     private void onPing(CodedInputStream in) throws IOException {

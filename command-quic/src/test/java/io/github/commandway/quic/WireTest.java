@@ -111,12 +111,16 @@ final class WireTest {
         assertThat(progress.getTag()).isEqualTo(300);
         assertThat(progress.getFraction()).isEqualTo(0.25);
         assertThat(progress.getMessage()).isEqualTo("a quarter");
-        var output = parsed(new Messages.Output(assignment, "stdout", new byte[] {1, 2, 3, 4}, 1, 2, 7))
+        var output = parsed(new Messages.Output(assignment, "stdout", new byte[] {1, 2, 3, 4}, 1, 2, 7, false))
                 .getOutput();
         assertThat(output.getTag()).isEqualTo(300);
         assertThat(output.getChannel()).isEqualTo("stdout");
         assertThat(output.getData().toByteArray()).containsExactly(2, 3);
         assertThat(output.getSequence()).isEqualTo(7);
+        var byId = parsed(new Messages.Output(assignment, "stdout", new byte[] {1}, 0, 1, 8, true))
+                .getOutput();
+        assertThat(byId.getTag()).isZero();
+        assertThat(byId.getId()).isEqualTo(Wire.fromRecordId(assignment.id()));
         assertThat(parsed(new Messages.Ping(-5)).getPing().getNonce()).isEqualTo(-5);
         var pong = parsed(new Messages.Pong(6, 1_700_000_000_000L)).getPong();
         assertThat(pong.getNonce()).isEqualTo(6);
