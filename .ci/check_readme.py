@@ -99,6 +99,8 @@ def main():
     check("task status", "result", task["result"]["success"], True)
     check("queue status", "completed_tasks", json.loads(run("queue status"))["completed_tasks"], 1)
 
+    check("tool", "the output", run("tool"), "3 words: one two three\n")
+
     if used != set(blocks):
         fail("these blocks are not checked: " + ", ".join(sorted(set(blocks) - used)))
 

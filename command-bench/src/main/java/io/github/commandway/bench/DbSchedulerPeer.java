@@ -5,8 +5,8 @@ import com.github.kagkarlsson.scheduler.task.helper.OneTimeTask;
 import com.github.kagkarlsson.scheduler.task.helper.Tasks;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.sql.DataSource;
 
@@ -22,6 +22,7 @@ final class DbSchedulerPeer implements DurablePeer {
                     + "CREATE INDEX last_heartbeat_idx ON scheduled_tasks (last_heartbeat)";
 
     private final DataSource dataSource;
+    private final Clock clock;
     private final int workers;
     private final AtomicLong ids = new AtomicLong();
     private final OneTimeTask<String> task =
@@ -29,8 +30,9 @@ final class DbSchedulerPeer implements DurablePeer {
     private Scheduler scheduler;
     private boolean isRunning;
 
-    DbSchedulerPeer(DataSource dataSource, int workers) throws SQLException {
+    DbSchedulerPeer(DataSource dataSource, Clock clock, int workers) throws SQLException {
         this.dataSource = dataSource;
+        this.clock = clock;
         this.workers = workers;
         try (var connection = dataSource.getConnection();
                 var statement = connection.createStatement()) {
@@ -50,7 +52,7 @@ final class DbSchedulerPeer implements DurablePeer {
     @Override
     public void enqueue(byte[] payload) {
         String data = new String(payload, StandardCharsets.ISO_8859_1);
-        scheduler.schedule(task.instance(Long.toString(ids.incrementAndGet()), data), Instant.now());
+        scheduler.schedule(task.instance(Long.toString(ids.incrementAndGet()), data), clock.instant());
     }
 
     @Override

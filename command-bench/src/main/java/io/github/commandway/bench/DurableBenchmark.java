@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -85,7 +86,7 @@ public final class DurableBenchmark {
     private void round() throws Exception {
         peer("commandway_pg", (url, source) -> CommandwayQueuePeer.postgres(url, WORKERS));
         peer("jobrunr", (url, source) -> new JobRunrPeer(source, WORKERS));
-        peer("dbscheduler", (url, source) -> new DbSchedulerPeer(source, WORKERS));
+        peer("dbscheduler", (url, source) -> new DbSchedulerPeer(source, Clock.systemUTC(), WORKERS));
         peer(
                 "commandway_sqlite",
                 (url, source) -> CommandwayQueuePeer.sqlite(folder.resolve("q" + files++ + ".db"), WORKERS));

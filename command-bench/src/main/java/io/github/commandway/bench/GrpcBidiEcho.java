@@ -46,6 +46,7 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -61,6 +62,7 @@ final class GrpcBidiEcho implements Peer {
     private static final String SERVICE = "bench.Echo";
 
     private final String name;
+    private final Clock clock;
     private final MethodDescriptor<byte[], byte[]> echo;
     private final EventLoopGroup serverLoop = newEventLoop();
     private final EventLoopGroup clientLoop = newEventLoop();
@@ -69,8 +71,9 @@ final class GrpcBidiEcho implements Peer {
     private @Nullable ManagedChannel channel;
     private @Nullable ClientCall<byte[], byte[]> call;
 
-    private GrpcBidiEcho(String name, Marshaller<byte[]> requests, Marshaller<byte[]> answers) {
+    private GrpcBidiEcho(String name, Clock clock, Marshaller<byte[]> requests, Marshaller<byte[]> answers) {
         this.name = name;
+        this.clock = clock;
         echo = MethodDescriptor.<byte[], byte[]>newBuilder()
                 .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
                 .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Echo"))
@@ -80,9 +83,10 @@ final class GrpcBidiEcho implements Peer {
     }
 
     /** Sends a command and answers with a result, each with an id, a tag and whatever else the product's messages have. */
-    static GrpcBidiEcho ofMessages() {
+    static GrpcBidiEcho ofMessages(Clock clock) {
         return new GrpcBidiEcho(
                 "grpc",
+                clock,
                 new InMessage<>(
                         Command.getDefaultInstance(),
                         payload -> Command.newBuilder()
@@ -91,7 +95,7 @@ final class GrpcBidiEcho implements Peer {
                                 .setCommandId(CommandIds.AGENT_EXECUTE)
                                 .setType("echo")
                                 .setPayload(ByteString.copyFrom(payload))
-                                .setDeadlineMillis(System.currentTimeMillis() + 30_000)
+                                .setDeadlineMillis(clock.millis() + 30_000)
                                 .setAttempt(1)
                                 .build(),
                         command -> command.getPayload().toByteArray()),
@@ -116,8 +120,8 @@ final class GrpcBidiEcho implements Peer {
     }
 
     /** Sends bytes and answers with the same: no protobuf, no ids. */
-    static GrpcBidiEcho ofBytes() {
-        return new GrpcBidiEcho("grpc_bytes", new Bytes(), new Bytes());
+    static GrpcBidiEcho ofBytes(Clock clock) {
+        return new GrpcBidiEcho("grpc_bytes", clock, new Bytes(), new Bytes());
     }
 
     @Override
@@ -127,7 +131,7 @@ final class GrpcBidiEcho implements Peer {
 
     @Override
     public void start() throws Exception {
-        TestIdentity identity = TestIdentity.create();
+        TestIdentity identity = TestIdentity.create(clock);
         server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .bossEventLoopGroup(serverLoop)
                 .workerEventLoopGroup(serverLoop)

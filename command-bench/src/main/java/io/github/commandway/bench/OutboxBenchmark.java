@@ -18,8 +18,8 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -76,7 +76,7 @@ public final class OutboxBenchmark {
                 .setServerConfig("max_connections", "200")
                 .start()) {
             String url = server.getJdbcUrl("postgres", "postgres");
-            try (Subject commandway = new Commandway(url);
+            try (Subject commandway = new Commandway(url, Clock.systemUTC());
                     Subject gruelbox = new Gruelbox(url);
                     Subject bare = new Bare(url)) {
                 run(commandway, BATCH_CALLERS, BATCH, entries);
@@ -164,9 +164,11 @@ public final class OutboxBenchmark {
         private final Outbox outbox;
         private final OutboxRelay relay;
         private final AtomicLong keys = new AtomicLong();
+        private final Clock clock;
         private long before;
 
-        Commandway(String url) {
+        Commandway(String url, Clock clock) {
+            this.clock = clock;
             connections = pool(url, SINGLE_CALLERS);
             database = Database.postgres(url, "postgres", "");
             outbox = new Outbox(database);
@@ -183,7 +185,7 @@ public final class OutboxBenchmark {
             List<OutboxEntry> entries = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {
                 String key = "key-" + keys.incrementAndGet() % KEYS;
-                entries.add(OutboxEntry.of(UUID.randomUUID(), "orders", key, "order.paid", PAYLOAD, Instant.now()));
+                entries.add(OutboxEntry.of(UUID.randomUUID(), "orders", key, "order.paid", PAYLOAD, clock.instant()));
             }
             try (Connection connection = connections.getConnection()) {
                 outbox.append(connection, entries);

@@ -28,6 +28,7 @@ import io.netty.handler.codec.quic.SegmentedDatagramPacketAllocator;
 import io.netty.handler.ssl.ClientAuth;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -51,12 +52,14 @@ final class RawQuicEcho implements Peer {
     private static final int MAX_SEGMENTS = 32;
 
     private final Writes writes;
+    private final Clock clock;
     private final EventLoopGroup serverLoop = newEventLoop();
     private final EventLoopGroup clientLoop = newEventLoop();
     private @Nullable QuicStreamChannel stream;
 
-    RawQuicEcho(Writes writes) {
+    RawQuicEcho(Writes writes, Clock clock) {
         this.writes = writes;
+        this.clock = clock;
     }
 
     @Override
@@ -66,7 +69,7 @@ final class RawQuicEcho implements Peer {
 
     @Override
     public void start() throws Exception {
-        TestIdentity identity = TestIdentity.create();
+        TestIdentity identity = TestIdentity.create(clock);
         Channel server = bindServer(identity);
 
         QuicSslContext clientTls = QuicSslContextBuilder.forClient()
@@ -161,6 +164,7 @@ final class RawQuicEcho implements Peer {
         private static final int BATCH_BYTES = 32 * FRAME_BYTES;
 
         private final Writes writes;
+        private final Clock clock;
         private @Nullable ByteBuf incomplete;
         private @Nullable ByteBuf batch;
 

@@ -1,5 +1,6 @@
 package io.github.commandway.bench;
 
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,14 +28,15 @@ public final class RemoteBenchmark {
         int rounds = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 5;
         Duration length = Duration.ofSeconds(arguments.length > 1 ? Long.parseLong(arguments[1]) : 3);
         List<String> names = Arrays.asList(arguments).subList(Math.min(2, arguments.length), arguments.length);
+        Clock clock = Clock.systemUTC();
         List<Peer> peers = new ArrayList<>(List.of(
                 new CommandwayPeer(CommandwayPeer.Agent.INLINE),
                 new CommandwayPeer(CommandwayPeer.Agent.WORKERS),
                 new CommandwayPeer(CommandwayPeer.Agent.JOURNAL),
-                new RawQuicEcho(RawQuicEcho.Writes.PER_READ),
-                new RawQuicEcho(RawQuicEcho.Writes.PER_MESSAGE),
-                GrpcBidiEcho.ofMessages(),
-                GrpcBidiEcho.ofBytes()));
+                new RawQuicEcho(RawQuicEcho.Writes.PER_READ, clock),
+                new RawQuicEcho(RawQuicEcho.Writes.PER_MESSAGE, clock),
+                GrpcBidiEcho.ofMessages(clock),
+                GrpcBidiEcho.ofBytes(clock)));
         peers.removeIf(peer -> !names.isEmpty() && !names.contains(peer.name()));
 
         Map<Peer, List<Measurement>> many = new LinkedHashMap<>();

@@ -6,6 +6,7 @@ import java.security.KeyPairGenerator;
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Date;
@@ -20,12 +21,12 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 /** A self-signed ECDSA P-256 certificate for {@code localhost}, which both sides present and trust. */
 record TestIdentity(PrivateKey key, X509Certificate certificate) {
 
-    static TestIdentity create() throws Exception {
+    static TestIdentity create(Clock clock) throws Exception {
         KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
         generator.initialize(new ECGenParameterSpec("secp256r1"));
         KeyPair pair = generator.generateKeyPair();
         X500Name name = new X500Name("CN=localhost");
-        Instant now = Instant.now();
+        Instant now = clock.instant();
         X509Certificate certificate = new JcaX509CertificateConverter()
                 .getCertificate(new JcaX509v3CertificateBuilder(
                                 name,

@@ -43,8 +43,8 @@ public final class ToolRunBenchmark {
         }
         Registry registry = new Registry();
         try (ToolHandler tools = ToolHandler.builder(
-                                ToolCatalog.open(folder.resolve("catalogue")), folder.resolve("runs"))
-                        .build()) {
+                        ToolCatalog.open(folder.resolve("catalogue")), folder.resolve("runs"))
+                .build()) {
             registry.register("tools", CommandIds.TOOL_EXECUTE, tools);
             try (CommandManager manager = CommandManager.ofDefaults(registry)) {
                 Map<String, Callable<?>> ways = new LinkedHashMap<>();

@@ -1,12 +1,16 @@
 package io.github.commandway.cli;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -93,6 +97,7 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
                 .addSubcommand(new TokenCommand(surroundings).withSubcommands())
+                .addSubcommand(new UpgradeCommand(surroundings))
                 .addSubcommand(new CompletionCommand(surroundings))
                 .addSubcommand(new CommandLine.HelpCommand())
                 .setOut(surroundings.out())
@@ -115,6 +120,21 @@ public final class Commandway implements Runnable {
                         .build());
         describe(commandway);
         return commandway;
+    }
+
+    /** How the commands for tools are used, for those who read it elsewhere. */
+    static String helpOfTools() {
+        CommandLine commandway = commandLine(new Surroundings(
+                Map.of(),
+                Path.of(""),
+                InputStream.nullInputStream(),
+                OutputStream.nullOutputStream(),
+                OutputStream.nullOutputStream(),
+                false,
+                new Lifetime()));
+        return Stream.of("cmd", "result", "history", "tools")
+                .map(name -> commandway.getSubcommands().get(name).getUsageMessage(CommandLine.Help.Ansi.OFF))
+                .collect(Collectors.joining("\n"));
     }
 
     private static void describe(CommandLine commandLine) {

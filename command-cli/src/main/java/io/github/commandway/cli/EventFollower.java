@@ -16,6 +16,7 @@ final class EventFollower {
     private final PrintWriter err;
     private final String name;
     private String lastEventId = "";
+    private boolean isConnected;
     private boolean isEnough;
 
     /** Why it ended. */
@@ -48,7 +49,6 @@ final class EventFollower {
      * @throws ApiException if the server refuses, or is away for too long
      */
     End follow(String path, Predicate<ServerSentEvent> consumer) throws IOException, InterruptedException {
-        boolean wasConnected = false;
         int attempts = 0;
         Duration pause = FIRST_PAUSE;
         while (true) {
@@ -62,10 +62,10 @@ final class EventFollower {
                 if (!more) {
                     return End.NOTHING_MORE;
                 }
-                wasConnected = true;
+                isConnected = true;
             } catch (IOException e) {
                 boolean isLost = !(e instanceof ApiException refusal) || refusal.exitCode() == ExitCode.UNREACHABLE;
-                if (!isLost || !(wasConnected || !lastEventId.isEmpty())) {
+                if (!isLost || !isConnected) {
                     throw e;
                 }
                 problem = String.valueOf(e.getMessage());
@@ -87,7 +87,11 @@ final class EventFollower {
 
     private boolean take(ServerSentEvent event, Predicate<ServerSentEvent> consumer) {
         boolean more = consumer.test(event);
-        lastEventId = event.id();
+        isConnected = true;
+        // some events have none, and then the one before counts
+        if (!event.id().isEmpty()) {
+            lastEventId = event.id();
+        }
         isEnough = !more;
         return more;
     }

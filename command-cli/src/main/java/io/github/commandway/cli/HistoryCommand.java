@@ -11,8 +11,11 @@ final class HistoryCommand extends ClientCommand {
     @Option(names = "--user", paramLabel = "<name>", description = "Only those of this user.", order = 1)
     private String user = "";
 
-    @Option(names = "--tool", paramLabel = "<name>", description = "Only those of this tool or toolchain.", order = 2)
+    @Option(names = "--tool", paramLabel = "<name>", description = "Only those of this tool.", order = 2)
     private String tool = "";
+
+    @Option(names = "--toolchain", paramLabel = "<name>", description = "Only those of this toolchain.", order = 2)
+    private String toolchain = "";
 
     @Option(
             names = "--from",
@@ -46,6 +49,7 @@ final class HistoryCommand extends ClientCommand {
         Map<String, String> query = new LinkedHashMap<>();
         query.put("user", user);
         query.put("tool", tool);
+        query.put("toolchain", toolchain);
         query.put("from", from);
         query.put("until", until);
         query.put("result", result);
@@ -56,17 +60,16 @@ final class HistoryCommand extends ClientCommand {
             printJson(answer);
             return ExitCode.OK.code();
         }
-        Table table = new Table("RUN", "TOOL", "VERSION", "USER", "STATUS", "EXIT", "CREATED", "ENDED");
+        Table table = new Table("RUN", "TOOL", "USER", "STATUS", "EXIT", "CREATED", "ENDED");
         for (JsonNode run : answer.path("runs")) {
             table.row(
                     text(run, "id"),
-                    text(run, "tool"),
-                    text(run, "version"),
+                    run.has("toolchain") ? "toolchain=" + text(run, "toolchain") : text(run, "tool"),
                     text(run, "user"),
                     text(run, "status"),
                     text(run, "exit_code"),
                     text(run, "created_at"),
-                    text(run, "completed_at"));
+                    text(run, "ended_at"));
         }
         table.print(out());
         if (!text(answer, "next_cursor").isEmpty()) {

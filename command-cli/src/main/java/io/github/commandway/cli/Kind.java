@@ -98,6 +98,12 @@ enum Kind {
             oneOf(value, "time", "number");
         }
     },
+    RUN_IDS("uuid|uuid4|time") {
+        @Override
+        void check(String value) {
+            oneOf(value, "uuid", "uuid4", "time");
+        }
+    },
     QUEUE_TARGET("target") {
         @Override
         void check(String value) {

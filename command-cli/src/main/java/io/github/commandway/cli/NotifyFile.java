@@ -22,6 +22,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -252,17 +253,23 @@ final class NotifyFile {
     }
 
     private List<String> texts(JsonParser parser) {
+        return list(parser, Optional::of, "");
+    }
+
+    /** What each text of a list stands for; one that stands for nothing is wrong in the way that is said. */
+    private <T> List<T> list(JsonParser parser, Function<String, Optional<T>> meaning, String expected) {
         if (parser.nextToken() != JsonToken.START_ARRAY) {
             throw wrong(parser, "there should be a list of texts, [one, two]");
         }
-        List<String> texts = new ArrayList<>();
+        List<T> list = new ArrayList<>();
         for (JsonToken item = parser.nextToken(); item != JsonToken.END_ARRAY; item = parser.nextToken()) {
-            texts.add(scalar(parser, item));
+            String text = scalar(parser, item);
+            list.add(meaning.apply(text).orElseThrow(() -> wrong(parser, "'" + text + "' should be " + expected)));
         }
-        if (texts.isEmpty()) {
+        if (list.isEmpty()) {
             throw wrong(parser, "the list should not be empty");
         }
-        return texts;
+        return list;
     }
 
     private Service service(JsonParser parser) {
@@ -275,14 +282,10 @@ final class NotifyFile {
     }
 
     private Set<CommandStatus> states(JsonParser parser) {
-        EnumSet<CommandStatus> states = EnumSet.noneOf(CommandStatus.class);
-        for (String text : texts(parser)) {
-            states.add(CommandStatus.ofCode(text)
-                    .filter(CommandStatus::isTerminal)
-                    .orElseThrow(() ->
-                            wrong(parser, "'" + text + "' should be one of completed, failed, timeout, cancelled")));
-        }
-        return states;
+        return EnumSet.copyOf(this.<CommandStatus>list(
+                parser,
+                text -> CommandStatus.ofCode(text).filter(CommandStatus::isTerminal),
+                "one of completed, failed, timeout, cancelled"));
     }
 
     private int number(JsonParser parser, int least, int most) {

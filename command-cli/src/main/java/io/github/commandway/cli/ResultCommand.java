@@ -7,7 +7,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
-import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -65,21 +64,24 @@ final class ResultCommand extends ClientCommand {
             printFiles(client.get(path + "/files"));
             return ExitCode.OK.code();
         }
-        if (!follow) {
-            JsonNode run = client.get(ApiClient.path(path, Map.of("format", "json")));
-            if (isJson()) {
-                printJson(run);
-                return ExitCode.ofStatus(text(run, "status")).code();
-            }
-            if (ExitCode.ofStatus(text(run, "status")) == ExitCode.STILL_OPEN) {
-                surroundings()
-                        .err()
-                        .println("commandway result: " + id + " is " + text(run, "status")
-                                + "; --follow waits for its end");
-                return ExitCode.STILL_OPEN.code();
-            }
+        ToolRun run = new ToolRun(client, surroundings(), "result", id, isJson(), false);
+        if (follow) {
+            return run.follow();
         }
-        return new ToolRun(client, surroundings(), "result", id, isJson(), false).follow();
+        JsonNode page = client.get(ToolRun.pagePath(id, ""));
+        ExitCode outcome = ExitCode.ofStatus(text(page, "status"));
+        if (isJson()) {
+            printJson(page);
+            return outcome.code();
+        }
+        if (outcome == ExitCode.STILL_OPEN) {
+            surroundings()
+                    .err()
+                    .println("commandway result: " + id + " is " + text(page, "status")
+                            + "; --follow waits for its end");
+            return outcome.code();
+        }
+        return run.print(page);
     }
 
     private void printFiles(JsonNode answer) {

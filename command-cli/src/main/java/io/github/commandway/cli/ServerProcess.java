@@ -106,6 +106,7 @@ final class ServerProcess implements AutoCloseable {
             throw e;
         }
         tools.register(registry);
+        metrics.tools(tools.handler());
         AgentGroups groups = AgentGroups.builder(agents, registry)
                 .eligibility(new ToolEligibility())
                 .build();
@@ -137,6 +138,7 @@ final class ServerProcess implements AutoCloseable {
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
                 .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+        tools.addTo(facade, settings);
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
@@ -175,6 +177,7 @@ final class ServerProcess implements AutoCloseable {
             manager.recover().join();
             store.conversations().ifPresent(conversations -> conversations.start(manager));
             queues.start(manager);
+            tools.startSchedules(manager, settings);
             listen(agents::start, quicAddress, Setting.QUIC_PORT);
             listen(http::start, httpAddress, Setting.HTTP_PORT);
             // late, since an agent in this folder that waits for it looks for the addresses then

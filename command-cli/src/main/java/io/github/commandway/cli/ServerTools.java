@@ -2,29 +2,53 @@ package io.github.commandway.cli;
 
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Registry;
+import io.github.commandway.http.HttpFacade;
+import io.github.commandway.http.ToolHttpOptions;
+import io.github.commandway.manager.CommandManager;
+import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
+import io.github.commandway.tools.ToolInstaller;
+import io.github.commandway.tools.ToolSchedules;
+import io.github.commandway.tools.ToolUpdater;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 
 /** The tools of a server: what there is, and what runs them. Close it before the manager. */
 final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
+    private static final String SCHEDULES = "schedules.json";
+    private static final Duration MADE_UP_WITHIN = Duration.ofHours(24);
 
     private final Path folder;
+    private final Path runs;
     private final ToolCatalog catalog;
     private final ToolHandler handler;
     private final ScheduledExecutorService timer;
+    private @Nullable ToolUpdater updater;
+    private @Nullable ExecutorService updating;
+    private @Nullable ToolSchedules schedules;
 
-    private ServerTools(Path folder, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
+    private ServerTools(
+            Path folder, Path runs, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
         this.folder = folder;
+        this.runs = runs;
         this.catalog = catalog;
         this.handler = handler;
         this.timer = timer;
@@ -44,11 +68,10 @@ final class ServerTools implements AutoCloseable {
                     + " is no folder; it should have the folders tools and toolchains");
         }
         ToolCatalog catalog = ToolCatalog.open(folder);
-        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-tools");
-            thread.setDaemon(true);
-            return thread;
-        });
+        Optional<Duration> updates = settings.given(Setting.TOOLS_UPDATE_EVERY).map(Kind::duration);
+        Optional<ToolInstaller.Builder> installer =
+                updates.map(every -> Repositories.installer(settings, started, catalog));
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(daemons("commandway-tools"));
         catalog.watch(timer, settings.duration(Setting.TOOLS_RELOAD_EVERY));
         Path runs = started.resolve(settings.data()).resolve(RUNS);
         ToolHandler handler = ToolHandler.builder(catalog, runs)
@@ -56,7 +79,28 @@ final class ServerTools implements AutoCloseable {
                 .keep(settings.number(Setting.TOOLS_KEEP_RUNS), settings.duration(Setting.TOOLS_KEEP_FOR))
                 .timer(timer)
                 .build();
-        return new ServerTools(folder, catalog, handler, timer);
+        ServerTools tools = new ServerTools(folder, runs, catalog, handler, timer);
+        installer.ifPresent(from -> tools.update(
+                from.removeOld(settings.number(Setting.TOOLS_KEEP_VERSIONS), handler::uses)
+                        .build(),
+                settings.map(Setting.TOOLS_UPDATE),
+                updates.orElseThrow()));
+        return tools;
+    }
+
+    private static ThreadFactory daemons(String name) {
+        return task -> {
+            Thread thread = new Thread(task, name);
+            thread.setDaemon(true);
+            return thread;
+        };
+    }
+
+    private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {
+        updating = Executors.newSingleThreadExecutor(daemons("commandway-tool-updates"));
+        updater = ToolUpdater.start(installer, wanted, timer, updating, every, update -> {
+            // the updater has told the log of it
+        });
     }
 
     /** Where the catalogue is. */
@@ -70,6 +114,36 @@ final class ServerTools implements AutoCloseable {
         registry.register("tools", CommandIds.TOOL_EXECUTE, handler);
     }
 
+    /** Has them run over HTTP. */
+    void addTo(HttpFacade.Builder facade, Settings settings) {
+        ToolHttpOptions options = ToolHttpOptions.ofDefaults().withCommandLineHelp(Commandway::helpOfTools);
+        String ids = settings.text(Setting.TOOLS_IDS);
+        facade.tools(
+                handler,
+                ids.equals("time")
+                        ? options.withIds(IdGenerator.timestampSequence(Clock.system(ZoneId.systemDefault())))
+                        : ids.equals("uuid4")
+                                ? options.withIds(IdGenerator.uuidV4(
+                                        () -> ThreadLocalRandom.current().nextLong()))
+                                : options);
+    }
+
+    /**
+     * Begins to submit what schedules ask for. What was missed is made up for within a day, and not when records are gone that would show that it was not missed.
+     *
+     * @throws IOException if the file that says up to when they are settled cannot be read
+     */
+    void startSchedules(CommandManager manager, Settings settings) throws IOException {
+        Duration within = settings.given(Setting.RETENTION)
+                .map(Kind::duration)
+                .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
+                .orElse(MADE_UP_WITHIN);
+        schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
+                .madeUpWithin(within)
+                .start(timer);
+    }
+
+    /** What runs them. */
     ToolHandler handler() {
         return handler;
     }
@@ -111,6 +185,15 @@ final class ServerTools implements AutoCloseable {
     /** Ends what runs, with all its processes, and returns when it has ended. */
     @Override
     public void close() {
+        if (schedules != null) {
+            schedules.close();
+        }
+        if (updater != null) {
+            updater.close();
+        }
+        if (updating != null) {
+            updating.shutdownNow();
+        }
         timer.shutdownNow();
         handler.close();
     }

@@ -289,6 +289,64 @@ enum Setting {
             "how long they are kept",
             Role.SERVER,
             Role.AGENT),
+    TOOLS_IDS(
+            "tools.ids",
+            "--tools-ids",
+            Kind.RUN_IDS,
+            "uuid",
+            "the form of the ids of runs: uuid, uuid4 (random), or time (20250208123359-1; for one server, as two on one database could give the same one)",
+            Role.SERVER),
+    TOOLS_REPOSITORY(
+            "tools.repository",
+            "--tools-repository",
+            Kind.TEXT,
+            "",
+            "where tools are installed from: a folder, or an http(s) address; it is signed",
+            Role.SERVER,
+            Role.TOOLS),
+    TOOLS_REPOSITORY_KEY(
+            "tools.repository-key",
+            "--tools-repository-key",
+            Kind.TEXT,
+            "",
+            "the file of the public key with which that is checked",
+            Role.SERVER,
+            Role.TOOLS),
+    TOOLS_UPDATE_EVERY(
+            "tools.update-every",
+            "--tools-update-every",
+            Kind.DURATION,
+            "",
+            "how often newer versions of what came from the repository are looked for and installed; by default never",
+            Role.SERVER),
+    TOOLS_UPDATE(
+            "tools.update",
+            "--tools-update",
+            Kind.MAP,
+            "",
+            "which tools that is, name=versions such as thumbnail=^1.2; by default all that came from the repository, and each to its newest",
+            Role.SERVER),
+    TOOLS_KEEP_VERSIONS(
+            "tools.keep-versions",
+            "--tools-keep-versions",
+            Kind.RETRIES,
+            "2",
+            "how many versions stay beside the newest when that is done",
+            Role.SERVER),
+    UPGRADE_REPOSITORY(
+            "upgrade.repository",
+            "--upgrade-repository",
+            Kind.TEXT,
+            "",
+            "where newer versions of this program are: a folder, or an http(s) address; it is signed",
+            Role.PROGRAM),
+    UPGRADE_KEY(
+            "upgrade.key",
+            "--upgrade-key",
+            Kind.TEXT,
+            "",
+            "the file of the public key with which that is checked",
+            Role.PROGRAM),
 
     AGENT_ID("agent.id", "--id", Kind.TEXT, "client-001", "the name of this agent", Role.AGENT),
     AGENT_SERVERS(
@@ -404,7 +462,9 @@ enum Setting {
         /** Somebody who works on the data folder only. */
         OPERATOR,
         /** Somebody who works on the folder of tools. */
-        TOOLS
+        TOOLS,
+        /** Somebody who exchanges the program. */
+        PROGRAM
     }
 
     private final String key;

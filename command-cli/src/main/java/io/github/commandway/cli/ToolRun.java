@@ -6,6 +6,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -50,11 +52,49 @@ final class ToolRun {
             say("the connection was lost; whether " + id + " goes on is not known");
             return ExitCode.STILL_OPEN.code();
         }
+        return tellEnd();
+    }
+
+    /**
+     * Prints what is kept of one that has ended, byte for byte, and returns the exit code.
+     *
+     * @param first the first page of it
+     */
+    int print(JsonNode first) throws IOException, InterruptedException {
+        JsonNode page = first;
+        while (true) {
+            for (JsonNode piece : page.path("pieces")) {
+                print(
+                        ClientCommand.text(piece, "channel").equals("stderr")
+                                ? surroundings.errors()
+                                : surroundings.output(),
+                        piece);
+            }
+            if (!page.has("next")) {
+                break;
+            }
+            page = client.get(pagePath(id, ClientCommand.text(page, "next")));
+        }
+        if (!page.path("output_complete").asBoolean(true)) {
+            say("some of the output is not kept");
+        }
+        end = page;
+        return tellEnd();
+    }
+
+    /** Where a page of a run's output is; the first one if {@code after} is empty. */
+    static String pagePath(String id, String after) {
+        Map<String, String> query = new LinkedHashMap<>();
+        query.put("format", "json");
+        query.put("after", after);
+        return ApiClient.path("/result/" + ApiClient.encoded(id), query);
+    }
+
+    private int tellEnd() {
         ExitCode outcome = ExitCode.ofStatus(ClientCommand.text(end, "status"));
         JsonNode code = end.path("exit_code");
-        boolean isTools = (outcome == ExitCode.OK || outcome == ExitCode.FAILED)
-                && code.isInt()
-                && (outcome == ExitCode.OK || code.asInt() != 0);
+        // a run that failed has no exit code that says otherwise
+        boolean isTools = code.isInt() && (outcome == ExitCode.OK || (outcome == ExitCode.FAILED && code.asInt() != 0));
         if (isTold || (outcome != ExitCode.OK && !isTools)) {
             String why = ClientCommand.text(end, "error");
             say(id + " " + ClientCommand.text(end, "status") + ", " + ClientCommand.text(end, "reason")
@@ -75,7 +115,7 @@ final class ToolRun {
                     lifetime.awaitStop();
                     say("cancelling " + id);
                     JsonNode answer = client.post(
-                            "/cancel/" + ApiClient.encoded(id), ApiClient.JSON.createObjectNode(), java.util.Map.of());
+                            "/cancel/" + ApiClient.encoded(id), ApiClient.JSON.createObjectNode(), Map.of());
                     try {
                         exit.get(LONGEST_STOP.toSeconds(), TimeUnit.SECONDS);
                     } catch (TimeoutException e) {
@@ -134,10 +174,10 @@ final class ToolRun {
             case "stderr" -> print(surroundings.errors(), data);
             case "state" -> {
                 if (isTold) {
-                    say(ClientCommand.text(data, "status") + " " + ClientCommand.text(data, "message"));
+                    say(id + " " + ClientCommand.text(data, "status"));
                 }
             }
-            case "reset" -> say("some of the output is not kept any more");
+            case "reset" -> say("some of the output may be missing: " + ClientCommand.text(data, "reason"));
             case "result" -> end = data;
             default -> {
                 // what a newer server tells

@@ -24,7 +24,17 @@ final class ToolsCommand extends CommandGroup {
 
     @Override
     CommandLine withSubcommands() {
-        return with(new Listing(surroundings), new Check(surroundings));
+        return with(
+                new Listing(surroundings),
+                new Check(surroundings),
+                new ToolsRepositoryCommands.Install(surroundings),
+                new ToolsRepositoryCommands.Update(surroundings),
+                new ToolsRepositoryCommands.Verify(surroundings),
+                new ToolsRepositoryCommands.Rollback(surroundings),
+                new ToolsRepositoryCommands.Restore(surroundings),
+                new ToolsRepositoryCommands.Pin(surroundings),
+                new ToolsRepositoryCommands.Keygen(surroundings),
+                new ToolsRepositoryCommands.Publish(surroundings));
     }
 
     @Command(name = "list", description = "Lists the tools and toolchains that a server runs.")
@@ -53,6 +63,9 @@ final class ToolsCommand extends CommandGroup {
                 table.row("toolchain=" + text(chain, "name"), "", text(chain, "description"));
             }
             table.print(out());
+            for (JsonNode problem : tools.path("problems")) {
+                surroundings().err().println("not usable: " + Table.printable(problem.asString()));
+            }
             return ExitCode.OK.code();
         }
     }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -199,5 +200,76 @@ class RestartTest {
 
         assertThat(second.exitCode()).isEqualTo(ExitCode.USAGE.code());
         assertThat(second.err()).contains("commandway.db");
+    }
+
+    /** Writes a tool that leaves a line in the file {@code effects} and then waits until the file {@code go} is there. */
+    private void tool(String name, String yaml) throws IOException {
+        Path tool = Files.createDirectories(folder.resolve("commandway-data/tools/tools/" + name + "/1.0.0"));
+        Path script = tool.resolve(name + ".sh");
+        Files.writeString(
+                script,
+                "#!/bin/sh\necho \"" + name + " $COMMANDWAY_RUN_ID\" >> " + folder.resolve("effects")
+                        + "\nwhile [ ! -e " + folder.resolve("go") + " ]; do sleep 0.05; done\necho " + name + "\n");
+        Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+        Files.writeString(tool.resolve("tool.yaml"), "command: [" + name + ".sh]\n" + yaml);
+    }
+
+    private List<String> effects() throws IOException {
+        Path file = folder.resolve("effects");
+        return Files.exists(file) ? Files.readAllLines(file) : List.of();
+    }
+
+    private String runTool(String... args) {
+        List<String> all = new ArrayList<>(List.of("cmd", "--detach"));
+        all.addAll(List.of(args));
+        Run run = client(all.toArray(String[]::new));
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        return run.out().strip();
+    }
+
+    private JsonNode result(String id) {
+        Run run = client("result", id, "--json");
+        assertThat(run.out()).as(run.err()).isNotBlank();
+        return ApiClient.JSON.readTree(run.out());
+    }
+
+    @Test
+    void runsOfToolsAreNeitherLostNorDoubledWhenTheServerIsKilled() throws Exception {
+        tool("single", "concurrency: 1\n");
+        tool("step", "");
+        Path chains = Files.createDirectories(folder.resolve("commandway-data/tools/toolchains"));
+        Files.writeString(
+                chains.resolve("chain.yaml"),
+                "toolchain:\n  - one:\n      cmd: step\n      repeatable: true\n  - two:\n      cmd: step\n");
+        Process server = startServer();
+        String running = runTool("single");
+        await().atMost(LONGEST).until(() -> effects().contains("single " + running));
+        String waiting = runTool("single");
+        String chain = runTool("toolchain=chain");
+        await().atMost(LONGEST).until(() -> effects().contains("step " + chain));
+
+        server.destroyForcibly().waitFor();
+        Files.createFile(folder.resolve("go"));
+        startServer();
+
+        for (String id : List.of(running, waiting, chain)) {
+            await().atMost(LONGEST)
+                    .until(() -> !List.of("pending", "executing")
+                            .contains(result(id).path("status").asString()));
+        }
+        assertThat(result(running).path("reason").asString()).isEqualTo("lost");
+        assertThat(client("result", running).exitCode()).isEqualTo(ExitCode.FAILED.code());
+        assertThat(result(waiting).path("status").asString())
+                .as(result(waiting).toString())
+                .isEqualTo("completed");
+        assertThat(client("result", waiting).out()).isEqualTo("single\n");
+        assertThat(result(chain).path("status").asString())
+                .as(result(chain).toString())
+                .isEqualTo("completed");
+        // the first step was running and may be repeated; nothing else has run twice
+        assertThat(effects())
+                .containsExactlyInAnyOrder(
+                        "single " + running, "single " + waiting, "step " + chain, "step " + chain, "step " + chain);
+        assertThat(client("history", "--json").out()).contains(running, waiting, chain);
     }
 }

@@ -51,6 +51,10 @@ final class Run {
         return out.toString(StandardCharsets.UTF_8);
     }
 
+    byte[] bytes() {
+        return out.toByteArray();
+    }
+
     String err() {
         return err.toString(StandardCharsets.UTF_8);
     }

@@ -272,8 +272,11 @@ public final class InMemoryCommandStore implements CommandStore {
         return (status == null || row.status == status)
                 && (target == null || row.request.target().equals(target))
                 && (query.type() == null || row.request.type().equals(query.type()))
+                && (query.principal() == null || query.principal().equals(row.request.principal()))
+                && (!query.toolsOnly() || CommandQuery.isRunOfTool(row.request.type()))
                 && (from == null || row.createdAtMillis >= from.toEpochMilli())
-                && (until == null || row.createdAtMillis < until.toEpochMilli());
+                && (until == null || row.createdAtMillis < until.toEpochMilli())
+                && query.scope().includes(row.request);
     }
 
     @Override

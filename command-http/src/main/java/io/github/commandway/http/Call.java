@@ -1,7 +1,10 @@
 package io.github.commandway.http;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.QueryStringDecoder;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,6 +31,25 @@ record Call(Caller caller, Map<String, String> path, Values query, Values body, 
             throw new IllegalStateException("the route has no parameter {" + name + "}");
         }
         return value;
+    }
+
+    /** The segments that a parameter such as <code>{args...}</code> stands for; a slash at the very end adds none. */
+    List<String> segments(String name) {
+        String rest = path(name + "...");
+        if (rest.isEmpty()) {
+            return List.of();
+        }
+        String whole = rest.endsWith("/") ? rest.substring(0, rest.length() - 1) : rest;
+        return Arrays.stream(whole.split("/", -1)).map(Call::decode).toList();
+    }
+
+    /** A segment of a path as it was before it was percent-encoded; a plus there is only a plus. */
+    static String decode(String segment) {
+        try {
+            return QueryStringDecoder.decodeComponent(segment.replace("+", "%2B"));
+        } catch (IllegalArgumentException e) {
+            throw Problem.badUrl(e);
+        }
     }
 
     @Nullable String header(String name) {

@@ -11,6 +11,7 @@ import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.ManagerStats;
 import io.github.commandway.manager.QueueState;
 import io.github.commandway.manager.RecordedCommand;
+import io.github.commandway.tool.api.ToolService;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
@@ -64,6 +65,8 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
     private final Timer duration = timer("commandway.command.duration", "From acceptance to the end of a command");
     private final Timer wait = timer("commandway.command.wait", "From acceptance of a command to its start");
 
+    private volatile @Nullable ToolMetrics toolMetrics;
+
     /** Creates metrics that have counted nothing. */
     public CommandMetrics() {}
 
@@ -83,6 +86,15 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
                 .increment();
         record(duration, record.createdAt(), record.endedAt());
         record(wait, record.createdAt(), record.startedAt());
+        ToolMetrics counting = toolMetrics;
+        if (counting != null) {
+            counting.ended(record);
+        }
+    }
+
+    /** Counts runs of tools and toolchains by their name and version, too: those that {@code tools} lists, and all others as {@code other}. Called once, before the manager is used. */
+    public void tools(ToolService tools) {
+        toolMetrics = new ToolMetrics(registry, tools, BUCKETS);
     }
 
     @Override

@@ -471,6 +471,7 @@ final class ConversationRoutes {
 
         /** One step; true if it was the last. */
         Mono<Boolean> step() {
+            wakeup.clear();
             return monoOf(conversations.events(user, session, position, EVENT_PAGE))
                     .flatMap(result -> result instanceof ConversationResult.Failure<List<ConversationEvent>> failure
                             ? out.write(Reply.comment(failure.error().message()))

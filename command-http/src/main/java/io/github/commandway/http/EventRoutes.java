@@ -105,6 +105,9 @@ final class EventRoutes {
 
         /** One step; true if it was the last. */
         Mono<Boolean> step() {
+            if (wakeup != null) {
+                wakeup.clear();
+            }
             return monoOf(manager.events(id, position, PAGE)).flatMap(events -> {
                 if (!events.isEmpty()) {
                     return write(events);

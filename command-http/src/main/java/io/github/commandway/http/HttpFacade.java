@@ -6,6 +6,7 @@ import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.outbox.api.DeadLetters;
 import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.tool.api.ToolService;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.group.DefaultChannelGroup;
@@ -47,6 +48,8 @@ import reactor.netty.resources.LoopResources;
 public final class HttpFacade implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpFacade.class);
     private static final Duration CLOSE_TIME = Duration.ofSeconds(10);
+    private static final int FILE_THREADS = 8;
+    private static final int MAX_FILE_TASKS = 100_000;
     private static final Duration STOP_QUIET_TIME = Duration.ofMillis(1);
 
     private final Builder options;
@@ -54,6 +57,7 @@ public final class HttpFacade implements AutoCloseable {
     private final LoopResources loops;
     private final ScheduledExecutorService timer;
     private final Ends ends;
+    private final Scheduler files;
     private final List<Route> routes;
     private final HttpServer server;
     private volatile boolean stopping;
@@ -67,6 +71,7 @@ public final class HttpFacade implements AutoCloseable {
         timer = options.timer == null ? newTimer() : options.timer;
         Scheduler worker = Schedulers.fromExecutor(loops.onServer(LoopResources.DEFAULT_NATIVE));
         ends = new Ends(options.manager, Schedulers.fromExecutorService(timer), worker);
+        files = Schedulers.newBoundedElastic(FILE_THREADS, MAX_FILE_TASKS, "commandway-http-files", 60, true);
         Slots waiting = new Slots("waiting requests", options.maxWaiting);
         IdGenerator ids = IdGenerator.uuidV7(
                 options.clock, () -> ThreadLocalRandom.current().nextLong());
@@ -121,9 +126,28 @@ public final class HttpFacade implements AutoCloseable {
         if (options.conversations != null) {
             all.addAll(new ConversationRoutes(options.conversations, ends).routes());
         }
+        if (options.tools != null) {
+            RunAnswers answers = new RunAnswers(options.manager, options.tools, ends, files);
+            all.addAll(new ToolRoutes(records, options.tools, options.toolOptions, waiting, answers).routes());
+            all.addAll(new RunRoutes(
+                            records,
+                            options.tools,
+                            answers,
+                            new Cancellations(options.manager, ends, waiting),
+                            waiting,
+                            files,
+                            () -> HelpPage.page(
+                                    all, options.toolOptions.commandLineHelp().get()))
+                    .routes());
+        }
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());
         all.addAll(new OperationRoutes(
-                        options.clock, options.readinessChecks, options.queues, options.metrics, () -> stopping)
+                        options.clock,
+                        options.readinessChecks,
+                        options.queues,
+                        options.metrics,
+                        options.tools,
+                        () -> stopping)
                 .routes());
         all.add(Route.get("/openapi.json", "This document.")
                 .needsNothing()
@@ -204,6 +228,7 @@ public final class HttpFacade implements AutoCloseable {
         } catch (IllegalStateException requestsStillOpen) {
             LOG.info("requests were still open after {} and are cut: {}", timeout, requestsStillOpen.getMessage());
         } finally {
+            files.dispose();
             loops.disposeLater(STOP_QUIET_TIME, CLOSE_TIME).block(CLOSE_TIME);
             if (options.timer == null) {
                 timer.shutdownNow();
@@ -249,6 +274,8 @@ public final class HttpFacade implements AutoCloseable {
         private Clock clock = Clock.systemUTC();
         private @Nullable ConversationCommandService conversations;
         private @Nullable DeadLetters deadLetters;
+        private @Nullable ToolService tools;
+        private ToolHttpOptions toolOptions = ToolHttpOptions.ofDefaults();
         private @Nullable ScheduledExecutorService timer;
         private int maxBodyBytes = 1 << 20;
         private int maxJsonDepth = 64;
@@ -319,6 +346,18 @@ public final class HttpFacade implements AutoCloseable {
         /** Lets what an outbox could not deliver be seen, tried again and given up. */
         public Builder deadLetters(DeadLetters deadLetters) {
             this.deadLetters = deadLetters;
+            return this;
+        }
+
+        /** Adds the routes that run tools. They stay their owner's, who ends them after the facade. */
+        public Builder tools(ToolService tools) {
+            return tools(tools, ToolHttpOptions.ofDefaults());
+        }
+
+        /** The same, with options. */
+        public Builder tools(ToolService tools, ToolHttpOptions options) {
+            this.tools = tools;
+            this.toolOptions = options;
             return this;
         }
 

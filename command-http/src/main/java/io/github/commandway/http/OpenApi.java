@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 
 /** The OpenAPI 3.1 document of the routes. */
 final class OpenApi {
-    private static final Pattern PARAMETER = Pattern.compile("\\{(\\w+)}");
+    private static final Pattern PARAMETER = Pattern.compile("\\{(\\w+)(?:\\.\\.\\.)?}");
     private static final String BEARER = "bearer";
 
     private OpenApi() {}
@@ -20,7 +20,7 @@ final class OpenApi {
     static Map<String, Object> document(List<Route> routes, boolean credentialsNeeded) {
         Map<String, Map<String, Object>> paths = new LinkedHashMap<>();
         for (Route route : routes) {
-            paths.computeIfAbsent(route.path(), path -> new LinkedHashMap<>())
+            paths.computeIfAbsent(route.path().replace("...}", "}"), path -> new LinkedHashMap<>())
                     .put(route.method().toLowerCase(Locale.ROOT), operation(route, credentialsNeeded));
         }
         Map<String, Object> components = new LinkedHashMap<>();
@@ -51,6 +51,12 @@ final class OpenApi {
                             route.body().stream().anyMatch(Field::required),
                             "content",
                             Map.of(Reply.JSON, Map.of("schema", body(route.body())))));
+        }
+        if (route.tools()) {
+            Map<String, Object> schema = Map.of("schema", Schemas.reference("ToolRequest"));
+            operation.put(
+                    "requestBody",
+                    Map.of("required", false, "content", Map.of(Reply.JSON, schema, "application/yaml", schema)));
         }
         operation.put("responses", responses(route));
         if (credentialsNeeded && !route.open()) {
@@ -142,7 +148,19 @@ final class OpenApi {
         return switch (schema) {
             case Schemas.ANY -> Map.of("description", "OK", "content", Map.of(Reply.JSON, Map.of("schema", Map.of())));
             case Schemas.NOTHING -> Map.of("description", "Nothing left");
-            case Schemas.EVENTS, Schemas.TEXT ->
+            case Schemas.OUTPUT ->
+                Map.of(
+                        "description",
+                        "The output",
+                        "content",
+                        Map.of(
+                                Schemas.TEXT,
+                                Map.of("schema", Map.of("type", "string")),
+                                Schemas.EVENTS,
+                                Map.of("schema", Map.of("type", "string")),
+                                Reply.JSON,
+                                Map.of("schema", Schemas.reference("RunOutput"))));
+            case Schemas.EVENTS, Schemas.TEXT, Schemas.HTML, Schemas.FILE ->
                 Map.of("description", "OK", "content", Map.of(schema, Map.of("schema", Map.of("type", "string"))));
             default ->
                 Map.of("description", "OK", "content", Map.of(Reply.JSON, Map.of("schema", Schemas.reference(schema))));

@@ -3,6 +3,7 @@ package io.github.commandway.http;
 import static io.github.commandway.http.Ends.monoOf;
 
 import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.tool.api.ToolService;
 import java.time.Clock;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +24,7 @@ final class OperationRoutes {
     private final Map<String, BooleanSupplier> readinessChecks;
     private final @Nullable CommandQueues queues;
     private final CommandMetrics metrics;
+    private final @Nullable ToolService tools;
     private final BooleanSupplier stopping;
 
     OperationRoutes(
@@ -30,11 +32,13 @@ final class OperationRoutes {
             Map<String, BooleanSupplier> readinessChecks,
             @Nullable CommandQueues queues,
             CommandMetrics metrics,
+            @Nullable ToolService tools,
             BooleanSupplier stopping) {
         this.clock = clock;
         this.readinessChecks = readinessChecks;
         this.queues = queues;
         this.metrics = metrics;
+        this.tools = tools;
         this.stopping = stopping;
     }
 
@@ -43,7 +47,7 @@ final class OperationRoutes {
                 Route.get("/health", "Whether the process answers at all.")
                         .withoutCredentials()
                         .answers(200, "Health")
-                        .handledBy(call -> Mono.just(Reply.json(200, status("ok")))),
+                        .handledBy(call -> Mono.just(health())),
                 Route.get("/ready", "Whether the server takes commands now; 503 if not.")
                         .withoutCredentials()
                         .answers(200, "Ready", 503, "Ready")
@@ -68,6 +72,14 @@ final class OperationRoutes {
                     LOG.warn("the queues could not be looked at for the metrics: {}", error.getMessage());
                     return Mono.empty();
                 });
+    }
+
+    private Reply health() {
+        Map<String, Object> json = status("ok");
+        if (tools != null) {
+            json.put("tools", RunRoutes.health(tools));
+        }
+        return Reply.json(200, json);
     }
 
     private Mono<Reply> ready() {

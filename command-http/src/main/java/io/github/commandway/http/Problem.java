@@ -56,6 +56,11 @@ final class Problem extends RuntimeException {
                 "there is no command '" + id + "'; ended commands are kept for a limited time");
     }
 
+    static Problem badUrl(IllegalArgumentException e) {
+        return new Problem(
+                ProblemType.MALFORMED_URL, "the URL is not percent-encoded as it must be: " + e.getMessage());
+    }
+
     static Problem busy(String detail) {
         return new Problem(ProblemType.CAPACITY, detail).retryAfter(1);
     }

@@ -8,6 +8,7 @@ import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandScope;
 import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.manager.RecordId;
 import org.jspecify.annotations.Nullable;
@@ -54,9 +55,11 @@ final class Records {
         return find(caller, id, needed).switchIfEmpty(Mono.error(() -> Problem.commandUnknown(id.toString())));
     }
 
-    /** Lists those of the commands that the caller may view. Fails with a 400 if the cursor is none of ours. */
+    /** Lists those of the commands that the caller may view, which the route must need. Fails with a 400 if the cursor is none of ours. */
     Mono<CommandPage> list(Caller caller, CommandQuery query) {
-        return monoOf(manager.list(query)).onErrorMap(IllegalArgumentException.class, Records::foreignCursor);
+        CommandScope viewed = caller.rights().scope(Right.VIEW, caller.name()).orElseThrow();
+        return monoOf(manager.list(query.within(viewed)))
+                .onErrorMap(IllegalArgumentException.class, Records::foreignCursor);
     }
 
     private static Problem foreignCursor(IllegalArgumentException e) {

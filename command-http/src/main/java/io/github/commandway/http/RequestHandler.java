@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -34,6 +35,8 @@ final class RequestHandler {
     private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final String NO_ROUTE = "none";
     private static final String FORM = "application/x-www-form-urlencoded";
+    private static final Set<String> YAML =
+            Set.of("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml");
     private static final Set<String> KNOWN_METHODS = Set.of("GET", "HEAD", "POST", "PATCH", "DELETE");
     private static final int SMALL_BODY = 4 << 10;
 
@@ -112,11 +115,13 @@ final class RequestHandler {
             numbered = found.numbered();
             caller.requireFor(found);
             Values query = query(target, found);
-            boolean streaming = found.answers().containsValue(Schemas.EVENTS);
-            if (streaming && request.method().name().equals("HEAD")) {
+            boolean streaming = found.streams(query);
+            if ((streaming || found.acts()) && isHead()) {
                 throw new Problem(
                                 ProblemType.METHOD_NOT_ALLOWED,
-                                "a stream of events has no end to tell the length of; use GET")
+                                streaming
+                                        ? "a stream of events has no end to tell the length of; use GET"
+                                        : "this has an effect, which HEAD must not have; use GET")
                         .header("Allow", "GET");
             }
             Mono<Void> work = body(found)
@@ -135,7 +140,7 @@ final class RequestHandler {
             boolean empty =
                     declared == null ? !headers.contains(HttpHeaderNames.TRANSFER_ENCODING) : declared.equals("0");
             if (!empty || found.body().stream().anyMatch(Field::required)) {
-                requireJson(headers.get(HttpHeaderNames.CONTENT_TYPE), found.anyType());
+                requireType(headers.get(HttpHeaderNames.CONTENT_TYPE), found);
             }
             if (declared != null) {
                 // the codec refuses what is not a number, but not what is too large for one
@@ -148,7 +153,9 @@ final class RequestHandler {
                     .asByteArray()
                     .collect(ByteArrayOutputStream::new, this::keep)
                     .timeout(ends.delay(bodyTimeout), Mono.error(RequestHandler::bodyTooSlow))
-                    .map(body -> reader.readBody(body.toByteArray(), found.body()));
+                    .map(body -> found.tools()
+                            ? new Values(Map.of(Route.WHOLE_BODY, body.toByteArray()))
+                            : reader.readBody(body.toByteArray(), found.body()));
         }
 
         private void keep(ByteArrayOutputStream body, byte[] chunk) {
@@ -198,6 +205,9 @@ final class RequestHandler {
             if (reply instanceof Reply.Full full) {
                 return writeWhole(full);
             }
+            if (reply instanceof Reply.Stream stream) {
+                return writeStream(stream);
+            }
             response.header(HttpHeaderNames.CONTENT_TYPE, Schemas.EVENTS + ";charset=utf-8");
             response.chunkedTransfer(true);
             Function<Reply.EventWriter, Mono<Void>> source = ((Reply.Events) reply).source();
@@ -205,6 +215,26 @@ final class RequestHandler {
                     .then()
                     .then(Mono.defer(() ->
                             source.apply(text -> writePiece(Unpooled.copiedBuffer(text, StandardCharsets.UTF_8)))));
+        }
+
+        private Mono<Void> writeStream(Reply.Stream stream) {
+            response.header(HttpHeaderNames.CONTENT_TYPE, stream.contentType());
+            response.header(HttpHeaderNames.CACHE_CONTROL, "no-store");
+            if (isHead()) {
+                return response.send();
+            }
+            if (!stream.headers().containsKey("Content-Length")) {
+                response.chunkedTransfer(true);
+                response.trailerHeaders(
+                        trailers -> stream.trailers().get().forEach((name, value) -> trailers.set(name, value)));
+            }
+            return response.sendHeaders()
+                    .then()
+                    .then(Mono.defer(() -> stream.source().apply(bytes -> writePiece(Unpooled.wrappedBuffer(bytes)))));
+        }
+
+        private boolean isHead() {
+            return request.method().name().equals("HEAD");
         }
 
         /** Goes past the response object, which has no way to say that one piece of several has left. */
@@ -266,12 +296,18 @@ final class RequestHandler {
         return new Problem(ProblemType.REQUEST_TIMEOUT, "the body did not come in time").header("Connection", "close");
     }
 
-    private static void requireJson(@Nullable String contentType, boolean orForm) {
+    private static void requireType(@Nullable String contentType, Route found) {
         String type = contentType == null ? "" : contentType.split(";", 2)[0].strip();
-        if (!type.equalsIgnoreCase(Reply.JSON) && !(orForm && (type.isEmpty() || type.equalsIgnoreCase(FORM)))) {
+        boolean orForm = found.anyType() || found.tools();
+        boolean allowed = type.equalsIgnoreCase(Reply.JSON)
+                || (orForm && (type.isEmpty() || type.equalsIgnoreCase(FORM)))
+                || (found.tools() && YAML.contains(type.toLowerCase(Locale.ROOT)));
+        if (!allowed) {
             throw new Problem(
                             ProblemType.UNSUPPORTED_MEDIA_TYPE,
-                            "the body must be JSON, with Content-Type: application/json"
+                            (found.tools()
+                                            ? "the body must be JSON or YAML, with Content-Type: application/json or application/yaml"
+                                            : "the body must be JSON, with Content-Type: application/json")
                                     + (type.isEmpty() ? "; the header is missing" : ""))
                     .at("Content-Type");
         }
@@ -292,23 +328,15 @@ final class RequestHandler {
         try {
             parameters = new QueryStringDecoder(target).parameters();
         } catch (IllegalArgumentException e) {
-            throw badUrl(e);
+            throw Problem.badUrl(e);
         }
         return RequestReader.readQuery(parameters, route.query());
     }
 
     private static Map<String, String> decode(Map<String, String> parameters) {
         Map<String, String> decoded = new LinkedHashMap<>();
-        try {
-            parameters.forEach((name, value) -> decoded.put(name, QueryStringDecoder.decodeComponent(value)));
-        } catch (IllegalArgumentException e) {
-            throw badUrl(e);
-        }
+        // several segments are one text only as long as they are encoded
+        parameters.forEach((name, value) -> decoded.put(name, name.endsWith("...") ? value : Call.decode(value)));
         return decoded;
-    }
-
-    private static Problem badUrl(IllegalArgumentException e) {
-        return new Problem(
-                ProblemType.MALFORMED_URL, "the URL is not percent-encoded as it must be: " + e.getMessage());
     }
 }

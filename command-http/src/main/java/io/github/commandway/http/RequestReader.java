@@ -273,9 +273,18 @@ final class RequestReader {
             case SHORT_LIMIT -> parseNumber(text, 1, 200);
             case SEQUENCE -> parseNumber(text, 0, Long.MAX_VALUE);
             case TIME -> parseTime(text);
-            case AGENT_IDS, TIMEOUT, TTL, ANY, REFERENCE, PRIORITY, RETRIES, OBJECT ->
+            case TIMEOUT, TTL -> parseDuration(text, field);
+            case AGENT_IDS, ANY, REFERENCE, PRIORITY, RETRIES, OBJECT ->
                 throw new IllegalStateException(field.kind() + " is only for bodies");
         };
+    }
+
+    private static @Nullable Duration parseDuration(String text, Field field) {
+        if (!text.matches("\\d{1,9}(\\.\\d{1,9})?")) {
+            return null;
+        }
+        BigDecimal seconds = new BigDecimal(text);
+        return field.acceptsSeconds(seconds) ? Field.toDuration(seconds) : null;
     }
 
     /** The number, or null if the text is none or it is out of bounds. */

@@ -1,12 +1,13 @@
 package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -143,18 +144,18 @@ public final class Rights {
      * @param caller whose rights these are; null if nobody has to be anyone
      */
     boolean covers(Right right, @Nullable String caller, CommandRequest request) {
-        Boolean own = ownOnly.get(right);
-        return own != null
-                && (!own || (caller != null && Objects.equals(caller, request.principal())))
-                && matches(types, request.type())
-                && matches(targets, request.target().toString());
+        return scope(right, caller).filter(scope -> scope.includes(request)).isPresent();
     }
 
-    private static boolean matches(List<String> patterns, String name) {
-        return patterns.isEmpty()
-                || patterns.stream()
-                        .anyMatch(pattern -> pattern.endsWith("*")
-                                ? name.startsWith(pattern.substring(0, pattern.length() - 1))
-                                : name.equals(pattern));
+    /**
+     * Of which commands there is the right; empty for none.
+     *
+     * @param caller whose rights these are; null if nobody has to be anyone
+     */
+    Optional<CommandScope> scope(Right right, @Nullable String caller) {
+        Boolean own = ownOnly.get(right);
+        return own == null || (own && caller == null)
+                ? Optional.empty()
+                : Optional.of(new CommandScope(own ? caller : null, types, targets));
     }
 }

@@ -11,13 +11,15 @@ import reactor.core.publisher.Mono;
 /**
  * One operation of the API. The table of all routes decides what is answered, and is what the OpenAPI document is made from.
  *
- * @param path with parameters such as {@code {id}}
+ * @param path with parameters such as {@code {id}}; one such as <code>{args...}</code> at the end takes the rest of the path, with all its segments or none
  * @param anyType whether the body is read as JSON even if it says to be a form, as curl does unless told otherwise
  * @param numbered whether its problems have the numbers of the task API ({@link ErrorNumbers})
  * @param open whether it is answered without credentials
  * @param needs the rights that the caller must have
  * @param extent of which commands the caller must have them at least
  * @param hidesResults whether results are left out of the answer without the right to see output
+ * @param acts whether it has an effect although its method is GET; then there is no HEAD of it
+ * @param tools whether the body is a request to run a tool, in JSON or YAML, and read by the handler
  * @param query the parameters that it takes
  * @param body the members of the JSON object that it takes; empty if it takes none
  * @param answers what it answers when all is well: status to the name of a schema in {@link Schemas}
@@ -33,6 +35,8 @@ record Route(
         boolean hidesResults,
         boolean anyType,
         boolean numbered,
+        boolean acts,
+        boolean tools,
         List<Field> query,
         List<Field> body,
         Map<Integer, String> answers,
@@ -41,6 +45,12 @@ record Route(
 
     /** The path of a route that takes what no other route has a claim to. */
     static final String ANY_PATH = "/{path}";
+
+    /** The query parameter by which a route that can do both answers with events. */
+    static final String SSE = "sse";
+
+    /** Where the body of a route for {@link #tools} is in the body's values. */
+    static final String WHOLE_BODY = "";
 
     /** In {@link #answers}: a status that the table cannot know. */
     static final int ANY_STATUS = 0;
@@ -71,6 +81,13 @@ record Route(
             statuses.addAll(Set.of(408, 413, 415));
         }
         return statuses;
+    }
+
+    /** Whether the answer to a request with this query is a stream of events. */
+    boolean streams(Values given) {
+        return query.stream().anyMatch(field -> field.name().equals(SSE))
+                ? Boolean.TRUE.equals(given.flag(SSE))
+                : answers.containsValue(Schemas.EVENTS);
     }
 
     boolean takesBody() {
@@ -104,6 +121,8 @@ record Route(
         private boolean hidesResults;
         private boolean anyType;
         private boolean numbered;
+        private boolean acts;
+        private boolean tools;
         private List<Field> query = List.of();
         private List<Field> body = List.of();
         private Map<Integer, String> answers = Map.of();
@@ -162,6 +181,16 @@ record Route(
             return this;
         }
 
+        Builder withEffect() {
+            acts = true;
+            return this;
+        }
+
+        Builder withToolRequest() {
+            tools = true;
+            return this;
+        }
+
         Builder query(Field... fields) {
             query = List.of(fields);
             return this;
@@ -182,11 +211,15 @@ record Route(
             return this;
         }
 
+        Builder answersAlso(int status, String schema) {
+            answers = new TreeMap<>(answers);
+            answers.put(status, schema);
+            return this;
+        }
+
         /** Beside the other answers there may be one with any status. */
         Builder answersAnyStatus(String schema) {
-            answers = new TreeMap<>(answers);
-            answers.put(ANY_STATUS, schema);
-            return this;
+            return answersAlso(ANY_STATUS, schema);
         }
 
         Builder refuses(Integer... statuses) {
@@ -208,6 +241,8 @@ record Route(
                     hidesResults,
                     anyType,
                     numbered,
+                    acts,
+                    tools,
                     query,
                     body,
                     answers,

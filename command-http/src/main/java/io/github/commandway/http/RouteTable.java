@@ -1,5 +1,6 @@
 package io.github.commandway.http;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,6 +10,8 @@ import java.util.stream.Collectors;
 
 /** All routes, and which one a request is for. */
 final class RouteTable {
+    private static final String REST = "...}";
+
     private final List<Route> routes;
     private final List<String[]> segments;
     private final Set<String> claimed;
@@ -65,10 +68,16 @@ final class RouteTable {
     }
 
     private static boolean matches(String[] template, String[] given, Map<String, String> parameters) {
-        if (template.length != given.length) {
+        int fixed = template[template.length - 1].endsWith(REST) ? template.length - 1 : template.length;
+        if (given.length < fixed || (given.length > fixed && fixed == template.length)) {
             return false;
         }
-        for (int i = 0; i < template.length; i++) {
+        if (fixed < template.length) {
+            parameters.put(
+                    template[fixed].substring(1, template[fixed].length() - 1),
+                    String.join("/", Arrays.asList(given).subList(fixed, given.length)));
+        }
+        for (int i = 0; i < fixed; i++) {
             String segment = template[i];
             if (segment.startsWith("{")) {
                 parameters.put(segment.substring(1, segment.length() - 1), given[i]);

@@ -15,6 +15,13 @@ final class Schemas {
     /** No body. */
     static final String NOTHING = "";
 
+    /** The output of a run: plain text, unless JSON or events were asked for. */
+    static final String OUTPUT = "output";
+    /** Not JSON: a file. */
+    static final String FILE = "application/octet-stream";
+    /** Not JSON: a page for people. */
+    static final String HTML = "text/html";
+
     /** JSON of no fixed shape. */
     static final String ANY = "any";
 
@@ -61,7 +68,28 @@ final class Schemas {
                 created_at:date-time
             Rounds rounds:Round[] next_after:string
             RoundsAnswer code:integer msg:string data:Rounds
-            Health status:string time:date-time
+            Health status:string time:date-time tools:ToolHealth
+            ToolHealth processes_ended_by:string sandbox:boolean running:integer waiting:integer problems:integer
+            ToolRequest cmd:string toolchain:string version:string args:string[] params:any env:any stdin:string
+                stdin_base64:string inputs:any dry_run:boolean
+            Run success:boolean id:string tool:string toolchain:string on:string user:string status:string reason:string
+                error:string exit_code:integer created_at:date-time started_at:date-time ended_at:date-time
+                cancel_requested:boolean request:any result:any omitted:string[]
+            RunOutput success:boolean id:string tool:string toolchain:string on:string user:string status:string reason:string
+                error:string exit_code:integer created_at:date-time started_at:date-time ended_at:date-time
+                cancel_requested:boolean request:any result:any pieces:OutputPiece[] output_complete:boolean next:string
+            OutputPiece channel:string text:string base64:string charset:string
+            RunCancelled success:boolean id:string outcome:string message:string run:Run
+            History success:boolean total:integer runs:Run[] next_cursor:string
+            RunFiles success:boolean id:string total:integer files:RunFile[]
+            RunFile path:string size:integer
+            Tools success:boolean total:integer tools:Tool[] problems:string[]
+            Tool name:string version:string newest:boolean commit:string description:string isolation:string
+                methods:string[] max_args:integer parameters:Parameter[]
+            Toolchains success:boolean total:integer toolchains:Toolchain[]
+            Toolchain name:string description:string parameters:Parameter[] steps:any
+            Parameter name:string type:string required:boolean description:string default:string pattern:string
+                choices:string[] min:number max:number max_length:integer
             Ready status:string time:date-time checks:any
             OpenApi openapi:string info:any servers:any paths:any components:any security:any
             TaskApi status:string message:string queue_mode:boolean

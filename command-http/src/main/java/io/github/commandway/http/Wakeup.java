@@ -4,7 +4,10 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.MonoSink;
 
-/** Passes "something has changed" from any thread to one waiter; changes that come while nobody waits are remembered as one. */
+/**
+ * Passes "something has changed" from any thread to one waiter. Changes are remembered as one until {@link #clear}, which the waiter calls before it looks at what has changed, so that it misses
+ * none, even if it stops to wait at the moment when it is woken.
+ */
 final class Wakeup {
     private boolean signalled;
     private @Nullable MonoSink<Void> waiter;
@@ -14,13 +17,18 @@ final class Wakeup {
         synchronized (this) {
             woken = waiter;
             waiter = null;
-            signalled = woken == null;
+            signalled = true;
         }
         if (woken != null) {
             woken.success();
         }
     }
 
+    synchronized void clear() {
+        signalled = false;
+    }
+
+    /** Completes at the next change; at once if there was one since {@link #clear}. */
     Mono<Void> await() {
         return Mono.create(sink -> {
             synchronized (this) {
@@ -28,7 +36,6 @@ final class Wakeup {
                     waiter = sink;
                     return;
                 }
-                signalled = false;
             }
             sink.success();
         });

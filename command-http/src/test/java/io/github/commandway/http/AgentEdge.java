@@ -39,6 +39,7 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
     final Map<RecordId, Running> running = new ConcurrentHashMap<>();
     final List<AgentMessage> messages = new CopyOnWriteArrayList<>();
     final TreeMap<String, Boolean> agents = new TreeMap<>();
+    final List<AgentListener> listeners = new CopyOnWriteArrayList<>();
     volatile boolean failFind;
     private final Clock clock;
 
@@ -171,6 +172,6 @@ final class AgentEdge implements QueueingHandler, AgentDirectory {
 
     @Override
     public void addListener(AgentListener listener) {
-        throw new UnsupportedOperationException("not used by the facade");
+        listeners.add(listener);
     }
 }

@@ -63,8 +63,7 @@ class CallersRightsTest {
                 service.getClassLoader(),
                 new Class<?>[] {service},
                 (proxy, method, arguments) -> service == DeadLetters.class
-                        ? CompletableFuture.completedFuture(
-                                method.getName().equals("deadLetters") ? List.of() : false)
+                        ? CompletableFuture.completedFuture(method.getName().equals("deadLetters") ? List.of() : false)
                         : CompletableFuture.completedFuture(new ConversationResult.Failure<>(
                                 new ConversationError(ConversationError.Kind.STORE_FAILED, "for the test")))));
     }
@@ -323,6 +322,45 @@ class CallersRightsTest {
             assertThat(foreign.status()).isEqualTo(404);
             assertThat(foreign.body().replace(task, "x")).isEqualTo(unknown.body());
         }
+    }
+
+    @Test
+    void listsHaveOnlyWhatMayBeViewedAndWholePagesOfIt() {
+        List<String> own = new ArrayList<>();
+        List<String> echoes = new ArrayList<>();
+        List<String> tasks = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            echoes.add(0, submit("alice", ECHO));
+            submit("alice", HANG);
+            own.add(0, submit("robot", HANG));
+            post("alice", "/", TASK);
+            tasks.add(0, post("robot", "/", TASK).text("/task_id"));
+        }
+        own.addAll(tasks);
+
+        assertThat(listed("robot", "/api/commands", "commands", "command_id")).containsExactlyInAnyOrderElementsOf(own);
+        assertThat(listed("robot", "/tasks", "tasks", "task_id")).containsExactlyInAnyOrderElementsOf(tasks);
+        assertThat(listed("painter", "/api/commands?client_id=client-001", "commands", "command_id"))
+                .containsExactlyInAnyOrderElementsOf(echoes);
+        assertThat(listed("watcher", "/api/commands", "commands", "command_id")).hasSize(15);
+        assertThat(get("watcher", "/api/commands").body())
+                .contains("\"omitted\":[\"result\"]")
+                .doesNotContain("\"result\":" + SECRET);
+        assertThat(get("watcher", "/tasks").body()).doesNotContain("secret result");
+    }
+
+    private List<String> listed(String caller, String path, String name, String id) {
+        List<String> ids = new ArrayList<>();
+        String cursor = "";
+        do {
+            JsonNode page = get(caller, path + (path.contains("?") ? "&" : "?") + "limit=2" + cursor)
+                    .json();
+            page.get(name).forEach(record -> ids.add(record.get(id).asString()));
+            boolean more = page.has("next_cursor");
+            assertThat(page.get(name)).hasSizeLessThanOrEqualTo(2).hasSizeGreaterThanOrEqualTo(more ? 2 : 1);
+            cursor = more ? "&cursor=" + page.get("next_cursor").asString() : "";
+        } while (!cursor.isEmpty());
+        return ids;
     }
 
     @Test

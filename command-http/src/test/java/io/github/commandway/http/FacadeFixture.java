@@ -20,6 +20,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -45,15 +46,24 @@ final class FacadeFixture implements AfterEachCallback {
     }
 
     FacadeFixture(UnaryOperator<HttpFacade.Builder> options) {
+        this(options, registry -> {});
+    }
+
+    /** @param more registers further handlers, which stay the caller's */
+    FacadeFixture(UnaryOperator<HttpFacade.Builder> options, Consumer<Registry> more) {
         edge.agents.put("client-001", true);
         edge.agents.put("client-002", true);
         edge.agents.put("client-away", false);
         Registry registry = new Registry();
         registry.register("test agents", CommandIds.AGENT_EXECUTE, edge);
+        more.accept(registry);
         queues = CommandQueues.builder(registry)
                 .clock(time.clock())
                 .timer(time.scheduler())
-                .queue(QueueOptions.serial("default").withMaxWaiting(100), new Target.Agent("client-001"), () -> Room.ANY)
+                .queue(
+                        QueueOptions.serial("default").withMaxWaiting(100),
+                        new Target.Agent("client-001"),
+                        () -> Room.ANY)
                 .queue(QueueOptions.serial("other"), new Target.Agent("client-002"), () -> Room.ANY)
                 .build();
         registry.register(queues);

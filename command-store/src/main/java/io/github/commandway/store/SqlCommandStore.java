@@ -6,6 +6,7 @@ import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandScope;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.CommandStore;
 import io.github.commandway.manager.Companion;
@@ -227,6 +228,34 @@ public final class SqlCommandStore implements CommandStore {
         return new long[] {Long.parseLong(parts[0]), Long.parseLong(parts[1])};
     }
 
+    private static void limit(CommandScope scope, StringBuilder sql, List<Object> parameters) {
+        if (scope.principal() != null) {
+            sql.append(" and principal = ?");
+            parameters.add(scope.principal());
+        }
+        limit("type", scope.types(), sql, parameters);
+        limit("target", scope.targets(), sql, parameters);
+    }
+
+    private static void limit(String column, List<String> patterns, StringBuilder sql, List<Object> parameters) {
+        String separator = " and (";
+        for (String pattern : patterns) {
+            sql.append(separator);
+            separator = " or ";
+            if (pattern.endsWith("*")) {
+                String beginning = pattern.substring(0, pattern.length() - 1);
+                // not like, which means other characters by some of them, and not the same in all databases
+                sql.append("substr(").append(column).append(", 1, ?) = ?");
+                parameters.add(beginning.codePointCount(0, beginning.length()));
+                parameters.add(beginning);
+            } else {
+                sql.append(column).append(" = ?");
+                parameters.add(pattern);
+            }
+        }
+        sql.append(patterns.isEmpty() ? "" : ")");
+    }
+
     private CommandPage list(Connection connection, CommandQuery query, long[] before) throws SQLException {
         StringBuilder sql = new StringBuilder(SELECT).append("where (created_at, seq) < (?, ?)");
         // one bound, where the index is entered: with two of them a database may walk from the one to the other
@@ -249,11 +278,20 @@ public final class SqlCommandStore implements CommandStore {
             sql.append(" and type = ?");
             parameters.add(query.type());
         }
+        if (query.principal() != null) {
+            sql.append(" and principal = ?");
+            parameters.add(query.principal());
+        }
+        if (query.toolsOnly() && query.type() == null) {
+            // as in the index that is for this
+            sql.append(" and (substr(type, 1, 5) = 'tool:' or substr(type, 1, 10) = 'toolchain:')");
+        }
         Instant from = query.from();
         if (from != null) {
             sql.append(" and created_at >= ?");
             parameters.add(from.toEpochMilli());
         }
+        limit(query.scope(), sql, parameters);
         sql.append(" order by created_at desc, seq desc limit ?");
         parameters.add(query.limit() + 1);
         try (PreparedStatement select = connection.prepareStatement(sql.toString())) {

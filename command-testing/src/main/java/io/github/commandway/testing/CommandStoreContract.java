@@ -17,6 +17,7 @@ import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandScope;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.CommandStore;
 import io.github.commandway.manager.IdGenerator;
@@ -323,6 +324,55 @@ public abstract class CommandStoreContract {
         assertThat(ids(new Target.Local(COMMAND), CommandStatus.COMPLETED, 10)).containsExactly(ended);
         assertThat(ids(new Target.Local(OTHER_COMMAND), CommandStatus.FAILED, 10))
                 .isEmpty();
+    }
+
+    @Test
+    void listsWholePagesOfWhatIsInAScope() throws Exception {
+        List<RecordId> own = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            submit(ofCaller("bob", "tool:report"));
+            own.add(
+                    0,
+                    submit(ofCaller("alice", i % 2 == 0 ? "tool:report" : "tool:repair"))
+                            .id());
+            submit(ofCaller(null, "tool:report"));
+            submit(ofCaller("alice", "TOOL:rep"));
+            submit(ofCaller("alice", "a_b%"));
+        }
+        List<String> begins = List.of("tool:rep*", "none");
+
+        assertThat(ids(new CommandScope("alice", begins, List.of()), 4)).isEqualTo(own);
+        assertThat(ids(new CommandScope("alice", List.of("tool:report"), List.of()), 1))
+                .containsExactly(own.get(1), own.get(3), own.get(5));
+        assertThat(ids(new CommandScope(null, begins, List.of("agent:*", "local:" + COMMAND)), 5))
+                .hasSize(18);
+        assertThat(ids(new CommandScope("alice", begins, List.of("agent:*")), 4))
+                .isEmpty();
+        assertThat(ids(new CommandScope("alice", List.of("a%*", "a__b*", "_*"), List.of()), 4))
+                .isEmpty();
+        assertThat(ids(new CommandScope("alice", List.of("a_b%*"), List.of()), 4))
+                .hasSize(6);
+        assertThat(ids(new CommandScope("carol", List.of(), List.of()), 4)).isEmpty();
+    }
+
+    private static CommandRequest ofCaller(@Nullable String principal, String type) {
+        return CommandRequest.to(new Target.Local(COMMAND), type)
+                .principal(principal)
+                .build();
+    }
+
+    private List<RecordId> ids(CommandScope scope, int limit) throws Exception {
+        List<RecordId> ids = new ArrayList<>();
+        String cursor = null;
+        do {
+            CommandPage page = await(manager().list(new CommandQuery(null, null, limit, cursor).within(scope)));
+            assertThat(page.records())
+                    .as("a page is full unless it is the last")
+                    .hasSize(page.nextCursor() == null ? page.records().size() : limit);
+            page.records().forEach(record -> ids.add(record.id()));
+            cursor = page.nextCursor();
+        } while (cursor != null);
+        return ids;
     }
 
     @Test

@@ -12,7 +12,11 @@ public enum Isolation {
      * In a sandbox: a read-only system, the run's folder and nothing else of the disk, no network, no privileges, unless the tool declares more. Needs bubblewrap; without it the tool is
      * refused.
      */
-    SANDBOX;
+    SANDBOX,
+    /**
+     * In this process, as WebAssembly: the run's folder and, read-only, the tool's own are all that it sees. What tools have whose file says {@code wasm}, and no others.
+     */
+    WASM;
 
     private final String code = name().toLowerCase(Locale.ROOT);
 

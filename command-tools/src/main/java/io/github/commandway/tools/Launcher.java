@@ -32,8 +32,8 @@ final class Launcher {
     private static final int NOBODY = 65534;
 
     private static final int PROBE_SECONDS = 10;
-    private static final String INSIDE_RUN = "/work";
-    private static final String INSIDE_TOOL = "/tool";
+    static final String INSIDE_RUN = "/work";
+    static final String INSIDE_TOOL = "/tool";
     private static final List<String> SYSTEM_LINKS = List.of("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32");
     private static final List<String> SYSTEM_FILES = List.of(
             "/etc/alternatives",
@@ -166,6 +166,9 @@ final class Launcher {
 
     /** Why the tool cannot be run on this machine; null if it can. */
     @Nullable String whyNot(Tool tool) {
+        if (tool.isolation() == Isolation.WASM) {
+            return null;
+        }
         if (tool.isolation() == Isolation.SANDBOX && !sandbox) {
             return "tool " + tool + " needs a sandbox, and bubblewrap (" + BWRAP
                     + ") is not there or may not make namespaces here; install it, or choose another isolation";
@@ -183,14 +186,16 @@ final class Launcher {
 
     /** Where the tool sees the folder of its run. */
     String runFolder(Tool tool, Path folder) {
-        return tool.isolation() == Isolation.SANDBOX ? INSIDE_RUN : folder.toString();
+        return seesOwnPaths(tool) ? INSIDE_RUN : folder.toString();
     }
 
     /** Where the tool sees its own folder. */
     String toolFolder(Tool tool) {
-        return tool.isolation() == Isolation.SANDBOX
-                ? INSIDE_TOOL
-                : tool.folder().toString();
+        return seesOwnPaths(tool) ? INSIDE_TOOL : tool.folder().toString();
+    }
+
+    private static boolean seesOwnPaths(Tool tool) {
+        return tool.isolation() == Isolation.SANDBOX || tool.isolation() == Isolation.WASM;
     }
 
     /** Gives a folder to those who work in it. */

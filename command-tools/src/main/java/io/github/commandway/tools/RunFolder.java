@@ -189,7 +189,7 @@ final class RunFolder {
     }
 
     /** Follows no links. */
-    private static void delete(Path start) throws IOException {
+    static void delete(Path start) throws IOException {
         if (!Files.exists(start, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
             return;
         }

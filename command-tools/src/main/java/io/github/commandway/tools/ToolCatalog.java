@@ -144,8 +144,12 @@ public final class ToolCatalog {
     private void readVersions(
             Path folder, Map<Path, Entry> read, Map<String, Map<String, Tool>> found, List<CatalogProblem> problems)
             throws IOException {
+        InstalledVersions installed = new InstalledVersions(folder);
         for (Path version : children(folder)) {
             if (!Files.isDirectory(version) || !isNamed(version, Names.isVersion(name(version)), "version", problems)) {
+                continue;
+            }
+            if (installed.isWithdrawn(name(version))) {
                 continue;
             }
             Entry entry = reuseOrRead(version, version.resolve(ToolFile.FILE), () -> readTool(folder, version));
@@ -260,6 +264,11 @@ public final class ToolCatalog {
         }
         children.sort(null);
         return children;
+    }
+
+    /** Where the tools are; may be missing. */
+    Path toolsFolder() {
+        return tools;
     }
 
     private static String name(Path path) {

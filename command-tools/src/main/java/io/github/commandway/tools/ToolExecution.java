@@ -6,6 +6,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -24,11 +25,13 @@ final class ToolExecution {
 
     private final Launcher launcher;
     private final ProcessTreeRunner runner;
+    private final WasmRunner wasm;
     private final LongSupplier nanoTicker;
 
     ToolExecution(Launcher launcher, LongSupplier nanoTicker) {
         this.launcher = launcher;
         this.runner = new ProcessTreeRunner(nanoTicker);
+        this.wasm = new WasmRunner(nanoTicker, new SecureRandom());
         this.nanoTicker = nanoTicker;
     }
 
@@ -135,20 +138,9 @@ final class ToolExecution {
             Path work = prepare(job);
             output.work = work;
             Map<String, String> builtIn = builtIn(job, work);
-            Launcher.Launch launch = launcher.launch(tool, work, job.invocation.argv(builtIn));
-            ProcessTreeRunner.Outcome outcome = runner.run(
-                    new ProcessTreeRunner.Task(
-                            job.runId + "/" + job.step + "/" + attempt,
-                            launch.argv(),
-                            work,
-                            environment(job, builtIn, work),
-                            job.invocation.stdin() == null ? null : job.folder.stdin(job.step),
-                            launch.containment(),
-                            left.isNegative() ? Duration.ZERO : left,
-                            tool.stopGrace(),
-                            true),
-                    output);
-            Map<String, Object> fields = fields(job, attempt, output, start, launch);
+            Start prepared = start(job, attempt, work, builtIn, left.isNegative() ? Duration.ZERO : left);
+            ProcessTreeRunner.Outcome outcome = prepared.program.run(output);
+            Map<String, Object> fields = fields(job, attempt, output, start, prepared.endedBy);
             fields.put("files", RunFolder.files(work));
             long bytes = RunFolder.size(work);
             if (outcome.end() == ProcessTreeRunner.End.EXITED
@@ -162,6 +154,36 @@ final class ToolExecution {
                     : "it could not be run: " + e.getMessage();
         }
         return failed(fields(job, attempt, output, start, null), output, -1, problem);
+    }
+
+    /** @param endedBy the name of the means by which it is ended */
+    private record Start(String endedBy, Program program) {}
+
+    private interface Program {
+        ProcessTreeRunner.Outcome run(ProcessTreeRunner.Sink sink) throws IOException;
+    }
+
+    private Start start(Job job, int attempt, Path work, Map<String, String> builtIn, Duration left) {
+        Tool tool = job.invocation.tool();
+        List<String> argv = job.invocation.argv(builtIn);
+        Map<String, String> environment = environment(job, builtIn, work);
+        Path stdin = job.invocation.stdin() == null ? null : job.folder.stdin(job.step);
+        if (tool.isolation() == Isolation.WASM) {
+            WasmRunner.Task task = new WasmRunner.Task(tool, argv, work, environment, stdin, left);
+            return new Start(WasmRunner.ENDED_BY, sink -> wasm.run(task, sink));
+        }
+        Launcher.Launch launch = launcher.launch(tool, work, argv);
+        ProcessTreeRunner.Task task = new ProcessTreeRunner.Task(
+                job.runId + "/" + job.step + "/" + attempt,
+                launch.argv(),
+                work,
+                environment,
+                stdin,
+                launch.containment(),
+                left,
+                tool.stopGrace(),
+                true);
+        return new Start(launch.containment().means().code(), sink -> runner.run(task, sink));
     }
 
     private static Result failed(Map<String, Object> fields, Output output, int exitCode, String problem) {
@@ -261,8 +283,7 @@ final class ToolExecution {
         }
     }
 
-    private Map<String, Object> fields(
-            Job job, int attempt, Output output, long start, Launcher.@Nullable Launch launch) {
+    private Map<String, Object> fields(Job job, int attempt, Output output, long start, @Nullable String endedBy) {
         Tool tool = job.invocation.tool();
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("tool", tool.name());
@@ -273,8 +294,8 @@ final class ToolExecution {
         fields.put("attempts", attempt);
         fields.put("duration_ms", TimeUnit.NANOSECONDS.toMillis(nanoTicker.getAsLong() - start));
         fields.put("isolation", tool.isolation().code());
-        if (launch != null) {
-            fields.put("processes_ended_by", launch.containment().means().code());
+        if (endedBy != null) {
+            fields.put("processes_ended_by", endedBy);
         }
         fields.put("encoding", tool.encoding().name());
         fields.put("output_bytes", output.bytes);

@@ -17,6 +17,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -112,6 +113,7 @@ final class ToolFile {
                 "description",
                 "commit",
                 "command",
+                "wasm",
                 "parameters",
                 "arguments",
                 "env",
@@ -132,22 +134,33 @@ final class ToolFile {
                 "sandbox",
                 "keep");
         YamlNode command = fields.get("command");
-        if (command == null) {
-            throw root.wrong("there should be a 'command', the program and its arguments as a list");
+        YamlNode wasm = fields.get("wasm");
+        if ((command == null) == (wasm == null)) {
+            throw root.wrong("there should be a 'command', the program and its arguments as a list, or 'wasm' instead,"
+                    + " with a WebAssembly program");
         }
         List<Parameter> parameters = parameters(fields.get("parameters"));
         Set<String> known = new HashSet<>(BUILT_IN);
         parameters.forEach(parameter -> known.add(parameter.name()));
         Tool.Arguments arguments = arguments(fields.get("arguments"));
-        Isolation isolation =
-                fields.containsKey("isolation") ? fields.get("isolation").choice(Isolation.class) : Isolation.FOLDER;
+        Isolation isolation = wasm != null ? Isolation.WASM : isolation(fields.get("isolation"));
+        if (wasm != null) {
+            requireNone(fields, "isolation", "sandbox", "stop_grace");
+        }
+        Tool.Limits limits = limits(fields.get("limits"), isolation);
         return new Tool(
                 name,
                 version,
                 commit(fields.get("commit")),
                 fields.containsKey("description") ? fields.get("description").text() : "",
                 folder,
-                command(command, known, arguments != null),
+                command == null
+                        ? parts(
+                                Objects.requireNonNull(wasm),
+                                element -> module(element, limits),
+                                known,
+                                arguments != null)
+                        : command(command, known, arguments != null),
                 parameters,
                 arguments,
                 environment(fields, known),
@@ -161,9 +174,26 @@ final class ToolFile {
                 retry(fields.get("retry")),
                 methods(fields.get("methods")),
                 isolation,
-                limits(fields.get("limits"), isolation),
+                limits,
                 access(fields.get("sandbox"), isolation),
                 fields.containsKey("keep") ? fields.get("keep").choice(Tool.Keep.class) : Tool.Keep.FAILED);
+    }
+
+    private static Isolation isolation(@Nullable YamlNode node) throws ToolFileException {
+        Isolation isolation = node == null ? Isolation.FOLDER : node.choice(Isolation.class);
+        if (node != null && isolation == Isolation.WASM) {
+            throw node.wrong("'isolation: wasm' is what tools have that have 'wasm' instead of 'command'");
+        }
+        return isolation;
+    }
+
+    private static void requireNone(Map<String, YamlNode> fields, String... names) throws ToolFileException {
+        for (String field : names) {
+            YamlNode node = fields.get(field);
+            if (node != null) {
+                throw node.wrong("'" + field + "' does not go with 'wasm': it runs in the server, kept apart from it");
+            }
+        }
     }
 
     private @Nullable String commit(@Nullable YamlNode node) throws ToolFileException {
@@ -188,6 +218,15 @@ final class ToolFile {
             }
             list = own;
         }
+        return parts(list, this::program, known, takesArguments);
+    }
+
+    private interface Program {
+        String find(YamlNode node) throws ToolFileException;
+    }
+
+    private static List<String> parts(YamlNode list, Program program, Set<String> known, boolean takesArguments)
+            throws ToolFileException {
         if (!list.isList()) {
             throw list.wrong("a command should be a list, such as [git, log]: it is never given to a shell");
         }
@@ -199,7 +238,7 @@ final class ToolFile {
         boolean hasArguments = false;
         for (YamlNode element : elements) {
             if (command.isEmpty()) {
-                command.add(program(element));
+                command.add(program.find(element));
                 continue;
             }
             String part = element.text();
@@ -218,6 +257,24 @@ final class ToolFile {
             command.add("${" + ARGUMENTS + "}");
         }
         return List.copyOf(command);
+    }
+
+    /** A WebAssembly program in the tool's folder. */
+    private String module(YamlNode node, Tool.Limits limits) throws ToolFileException {
+        String outside = Names.whyOutside(node.text());
+        if (outside != null) {
+            throw node.wrong("'" + node.text() + "' " + outside);
+        }
+        Path file = folder.resolve(node.text()).normalize();
+        try {
+            if (!Files.isRegularFile(file) || !Names.isReallyInside(folder, file)) {
+                throw node.wrong("'" + node.text() + "' should be a file in the tool's folder");
+            }
+            WasmProgram unused = WasmProgram.read(file, limits);
+        } catch (IOException | IllegalArgumentException e) {
+            throw node.wrong("'" + node.text() + "' cannot be run: " + e.getMessage());
+        }
+        return file.toString();
     }
 
     /** A file in the tool's folder, a program of the system by its name, or an absolute path. */
@@ -494,6 +551,9 @@ final class ToolFile {
         Map<String, YamlNode> fields = node.fields("memory", "cpu", "processes", "open_files", "folder", "output");
         YamlNode cpu = fields.get("cpu");
         YamlNode processes = fields.get("processes");
+        if (isolation == Isolation.WASM) {
+            requireNone(fields, "cpu", "processes");
+        }
         if (processes != null && isolation != Isolation.SANDBOX) {
             throw processes.wrong(
                     "a limit of processes should go with 'isolation: sandbox': elsewhere all of the user's count");

@@ -46,6 +46,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * Runs the tools and toolchains of a catalogue: the handler of commands to {@code tool:<name>}, whose payload is a {@link ToolRequest} in JSON. Safe for use by many threads.
@@ -136,6 +137,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         return slots.running();
     }
 
+    /**
+     * Whether a run of this version is under way or waits. Of a toolchain under way, each version of its tools counts. Once the catalogue does not have the version any more, the answer does
+     * not become true again.
+     */
+    public boolean uses(Tool tool) {
+        synchronized (active) {
+            return active.stream().anyMatch(run -> run.uses(tool));
+        }
+    }
+
     @Override
     public int waiting() {
         return slots.waiting();
@@ -171,11 +182,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     @Override
     public CommandRequest.Builder commandFor(
-            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on) {
+            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on, Admission admission) {
         try {
             ToolRequest request = format == BodyFormat.JSON
                     ? ToolRequest.ofJson(body, toolchain)
                     : ToolRequest.ofYaml(body, toolchain);
+            admission.check(on == null ? new Target.Tool(request.name()) : on, request.commandType());
             if (on == null) {
                 return commandHere(request);
             }
@@ -337,8 +349,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
         Run run;
         try {
-            run = new Run(context, recorded, tag, receiver, parse(recorded.request()));
-            requireRoom(recorded.request());
+            ToolRequest request = parse(recorded.request());
+            synchronized (active) {
+                run = new Run(context, recorded, tag, receiver, request);
+                requireRoom(recorded.request());
+                active.add(run);
+            }
         } catch (IllegalArgumentException e) {
             receiver.completeYield(
                     tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
@@ -347,7 +363,6 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             receiver.completeYield(tag, null, e);
             return;
         }
-        active.add(run);
         context.onCancel(run);
         slots.submit(run.claim);
     }
@@ -455,6 +470,19 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     : new Slots.Claim(tool.name(), tool.concurrency(), tool.locks(), tool.pool(), true, this::granted);
         }
 
+        boolean uses(Tool other) {
+            if (tool != null) {
+                return tool.name().equals(other.name()) && tool.version().equals(other.version());
+            }
+            // what is gone from the catalogue may have had any
+            return catalog.toolchains().stream()
+                    .filter(chain -> chain.name().equals(request.name()))
+                    .findFirst()
+                    .map(chain ->
+                            chain.steps().stream().anyMatch(step -> step.tool().equals(other.name())))
+                    .orElse(true);
+        }
+
         private void granted() {
             try {
                 if (receiver.handOver(tag)) {
@@ -555,8 +583,12 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         true);
             }
             RunFolder folder = folder();
+            // so that a log can tell which run its lines are about
+            MDC.put("run", id);
             try (OutputFile output = new OutputFile(folder.output(), clock)) {
                 return single == null ? runToolchain(folder, output) : runTool(single, folder, output);
+            } finally {
+                MDC.remove("run");
             }
         }
 

@@ -60,6 +60,15 @@ final class Versions {
                 + "' of " + name + "; there is " + shown(newestFirst)));
     }
 
+    /** The highest number first, and what is no number last. */
+    static List<String> newestFirst(Collection<String> versions) {
+        return versions.stream()
+                .map(Named::new)
+                .sorted(NEWEST_FIRST)
+                .map(Named::version)
+                .toList();
+    }
+
     private static String shown(List<? extends Version> tools) {
         Stream<String> names = tools.stream().limit(SHOWN).map(Version::version);
         return String.join(", ", names.toList()) + (tools.size() > SHOWN ? " and more" : "");

@@ -11,6 +11,7 @@ import io.github.commandway.tool.api.RunOutput;
 import io.github.commandway.tool.api.ToolInfo;
 import io.github.commandway.tool.api.ToolRequestException;
 import io.github.commandway.tool.api.ToolService;
+import io.github.commandway.tool.api.ToolService.Admission;
 import io.github.commandway.tool.api.ToolService.BodyFormat;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
@@ -42,13 +43,17 @@ class ToolServiceTest {
         try (ToolFixture fixture = new ToolFixture(folder)) {
             ToolService tools = fixture.handler;
 
-            CommandRequest here =
-                    tools.commandFor("cmd: hello", BodyFormat.YAML, null, null).build();
-            CommandRequest there = tools.commandFor(
-                            "{\"cmd\": \"other\"}", BodyFormat.JSON, null, new Target.Agent("client-001"))
+            CommandRequest here = tools.commandFor("cmd: hello", BodyFormat.YAML, null, null, Admission.ALL)
                     .build();
-            CommandRequest chain =
-                    tools.commandFor("", BodyFormat.YAML, "chain", null).build();
+            CommandRequest there = tools.commandFor(
+                            "{\"cmd\": \"other\"}",
+                            BodyFormat.JSON,
+                            null,
+                            new Target.Agent("client-001"),
+                            Admission.ALL)
+                    .build();
+            CommandRequest chain = tools.commandFor("", BodyFormat.YAML, "chain", null, Admission.ALL)
+                    .build();
 
             assertThat(here.type()).isEqualTo("tool:hello");
             assertThat(here.target()).hasToString("tool:hello");
@@ -71,27 +76,27 @@ class ToolServiceTest {
             refuses(
                     ToolRequestException.Kind.UNKNOWN,
                     "there is no tool nope",
-                    () -> tools.commandFor("cmd: nope", BodyFormat.YAML, null, null));
+                    () -> tools.commandFor("cmd: nope", BodyFormat.YAML, null, null, Admission.ALL));
             refuses(
                     ToolRequestException.Kind.UNKNOWN,
                     "there is no toolchain nope",
-                    () -> tools.commandFor("", BodyFormat.JSON, "nope", null));
+                    () -> tools.commandFor("", BodyFormat.JSON, "nope", null, Admission.ALL));
             refuses(
                     ToolRequestException.Kind.INVALID,
                     "'colour' is not known",
-                    () -> tools.commandFor("{cmd: hello, colour: red}", BodyFormat.YAML, null, null));
+                    () -> tools.commandFor("{cmd: hello, colour: red}", BodyFormat.YAML, null, null, Admission.ALL));
             refuses(
                     ToolRequestException.Kind.INVALID,
                     "one of 'cmd' and 'toolchain'",
-                    () -> tools.commandFor("cmd: hello", BodyFormat.YAML, "chain", null));
+                    () -> tools.commandFor("cmd: hello", BodyFormat.YAML, "chain", null, Admission.ALL));
             refuses(
                     ToolRequestException.Kind.INVALID,
                     "another toolchain",
-                    () -> tools.commandFor("toolchain: one", BodyFormat.YAML, "two", null));
+                    () -> tools.commandFor("toolchain: one", BodyFormat.YAML, "two", null, Admission.ALL));
             refuses(
                     ToolRequestException.Kind.INVALID,
                     "no name of a tool",
-                    () -> tools.commandFor("cmd: ../x", BodyFormat.YAML, null, new Target.Agent("a")));
+                    () -> tools.commandFor("cmd: ../x", BodyFormat.YAML, null, new Target.Agent("a"), Admission.ALL));
             refuses(
                     ToolRequestException.Kind.METHOD,
                     "send POST /cmd",

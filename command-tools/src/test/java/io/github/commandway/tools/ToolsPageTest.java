@@ -46,6 +46,7 @@ class ToolsPageTest {
         assertThat(catalog.problems()).isEmpty();
         assertThat(catalog.tools()).hasSize(3);
         assertThat(catalog.toolchains()).hasSize(1);
+        assertThat(catalog.schedules()).hasSize(1);
     }
 
     @Test
@@ -85,7 +86,7 @@ class ToolsPageTest {
 
     @Test
     void everyFieldIsInTheTables() throws Exception {
-        for (String file : List.of("ToolFile.java", "ToolchainFile.java")) {
+        for (String file : List.of("ToolFile.java", "ToolchainFile.java", "ScheduleFile.java")) {
             String source = Files.readString(Path.of("src/main/java/io/github/commandway/tools", file));
             for (Matcher field = Pattern.compile("fields\\.(?:get|containsKey)\\(\"([a-z_]+)\"\\)")
                             .matcher(source);

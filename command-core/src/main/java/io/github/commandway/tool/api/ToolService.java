@@ -31,15 +31,32 @@ public interface ToolService {
         YAML
     }
 
+    /** Says whether a caller may have something run, before the caller is told whether it is there. */
+    @FunctionalInterface
+    interface Admission {
+        /** Lets everybody have everything run. */
+        Admission ALL = (target, type) -> {};
+
+        /**
+         * Throws if not.
+         *
+         * @param target where it would run
+         * @param type the type that the command would have
+         */
+        void check(Target target, String type);
+    }
+
     /**
      * The command that runs what a body asks for, with the longest timeout that it may have.
      *
      * @param body the request; may be empty if there is a toolchain
      * @param toolchain the name of the toolchain, if the body does not say it; or null
      * @param on where it runs: then nobody here knows what there is, and it is checked there; null for here
+     * @param admission asked before anything is looked up; what it throws comes out of here
      * @throws ToolRequestException if the body is wrong, or it is not to run elsewhere and there is no such tool, or it does not take what it is given
      */
-    CommandRequest.Builder commandFor(String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on);
+    CommandRequest.Builder commandFor(
+            String body, BodyFormat format, @Nullable String toolchain, @Nullable Target on, Admission admission);
 
     /**
      * The command that runs a tool here for a request that has no body, which is for tools only that say so.
