@@ -473,6 +473,28 @@ class ToolRoutesTest {
     }
 
     @Test
+    void whatHoldsForEveryRouteHoldsForThese() {
+        for (Route route : server.server.facade.routes()) {
+            String path = route.path().replaceAll("\\{\\w+(\\.\\.\\.)?}", "00000000-0000-7000-8000-000000000000");
+            var request = server.server
+                    .request(path + "?colour=red")
+                    .method(
+                            route.method(),
+                            route.takesBody() ? BodyPublishers.ofString("{}") : BodyPublishers.noBody());
+            assertThat(server.server
+                            .send(request.header("Content-Type", "application/json")
+                                    .build())
+                            .text("/code"))
+                    .as(route.path())
+                    .isIn("unknown_parameter", "1003");
+        }
+        assertThat(server.postTyped("/cmd", "text/plain", "cmd: say").status()).isEqualTo(415);
+        assertThat(server.postTyped("/cmd", "application/json", " ".repeat(2 << 20))
+                        .status())
+                .isEqualTo(413);
+    }
+
+    @Test
     void refusesMoreThanMayWaitOrStream(@TempDir Path other) throws Exception {
         ToolServer.script(other, "say", "echo hi");
         try (ToolServer none =

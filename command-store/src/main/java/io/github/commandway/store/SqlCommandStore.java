@@ -282,7 +282,7 @@ public final class SqlCommandStore implements CommandStore {
             sql.append(" and principal = ?");
             parameters.add(query.principal());
         }
-        if (query.toolsOnly() && query.type() == null) {
+        if (query.toolsOnly()) {
             // as in the index that is for this
             sql.append(" and (substr(type, 1, 5) = 'tool:' or substr(type, 1, 10) = 'toolchain:')");
         }

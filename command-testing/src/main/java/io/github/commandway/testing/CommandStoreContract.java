@@ -355,6 +355,27 @@ public abstract class CommandStoreContract {
         assertThat(ids(new CommandScope("carol", List.of(), List.of()), 4)).isEmpty();
     }
 
+    @Test
+    void listsRunsOfToolsOfACaller() throws Exception {
+        RecordId tool = submit(ofCaller("alice", "tool:report")).id();
+        RecordId chain = submit(ofCaller("bob", "toolchain:all")).id();
+        submit(ofCaller("alice", "toolbox"));
+        submit(ofCaller("alice", "TOOL:x"));
+
+        assertThat(runs(null, null)).containsExactly(chain, tool);
+        assertThat(runs(null, "alice")).containsExactly(tool);
+        assertThat(runs("toolchain:all", null)).containsExactly(chain);
+        assertThat(runs("toolchain:all", "alice")).isEmpty();
+        assertThat(runs("toolbox", null)).isEmpty();
+    }
+
+    private List<RecordId> runs(@Nullable String type, @Nullable String principal) throws Exception {
+        CommandQuery query = CommandQuery.runsOfTools(type, principal, null, null, null, 10, null);
+        return await(manager().list(query)).records().stream()
+                .map(CommandRecord::id)
+                .toList();
+    }
+
     private static CommandRequest ofCaller(@Nullable String principal, String type) {
         return CommandRequest.to(new Target.Local(COMMAND), type)
                 .principal(principal)
