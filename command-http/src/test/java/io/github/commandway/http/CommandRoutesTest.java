@@ -21,7 +21,7 @@ class CommandRoutesTest {
     final FacadeFixture server = new FacadeFixture();
 
     @Test
-    void answersASubmitInTheShapeOfTheBrief() {
+    void answersASubmitInItsShape() {
         Answer answer = server.post(
                 "/api/command",
                 "{\"client_id\": \"client-001\", \"command_type\": \"echo\", \"payload\": {\"delay_seconds\": 5}, \"timeout\": 30}");
@@ -36,7 +36,7 @@ class CommandRoutesTest {
     }
 
     @Test
-    void showsACompletedCommandInTheShapeOfTheBrief() {
+    void showsACompletedCommandInItsShape() {
         String id = server.post(
                         "/api/command",
                         "{\"client_id\":\"client-001\",\"command_type\":\"echo\",\"payload\":{\"delay_seconds\": 5},\"timeout\":30}")

@@ -145,7 +145,7 @@ class ConversationRoutesTest {
     }
 
     @Test
-    void acceptsACommandInTheShapeOfTheBriefAndStandsToItsKey() {
+    void acceptsACommandInItsShapeAndStandsToItsKey() {
         String session = session();
         String path = SESSIONS + "/" + session + "/commands";
         String body = "{\"type\":\"CHARACTER_REQUEST\",\"payload\":{\"user_input\":\"创建一个勇敢的主角\"}}";

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ToolRequestTest {
     @Test
-    void theJsonOfTheBriefIsRead() {
+    void aRequestInJsonIsRead() {
         ToolRequest request = ToolRequest.ofJson("""
                 {"cmd": "cmd", "version": "0.1", "args": ["arg1", "arg2"], "env": {"foo": "bar"}}
                 """);
@@ -34,7 +34,7 @@ class ToolRequestTest {
                 "env: {foo: bar}",
                 "env:\n  foo: bar"
             })
-    void theYamlOfTheBriefIsReadWithEveryFormOfEnv(String env) {
+    void aRequestInYamlIsReadWithEveryFormOfEnv(String env) {
         ToolRequest request = ToolRequest.ofYaml("cmd: cmd\nversion: 0.1\nargs: [arg1, 2]\n" + env + "\n");
 
         assertThat(request.version()).isEqualTo("0.1");

@@ -83,7 +83,7 @@ class ToolchainTest {
     }
 
     @Test
-    void theTemplateOfTheBriefIsRead() throws Exception {
+    void theShortFormOfATemplateIsRead() throws Exception {
         ToolFixture.write(folder, "tools/game-meta/1.0.0/game-meta", "#!/bin/sh\necho meta $1 $foo\n");
         ToolFixture.write(folder, "tools/uexp/0.1.0/uexp", "#!/bin/sh\nprintf '%s ' export \"$@\"; echo $foo\n");
         chain("""

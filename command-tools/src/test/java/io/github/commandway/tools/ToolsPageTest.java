@@ -14,6 +14,7 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -95,6 +96,22 @@ class ToolsPageTest {
                     .forEach(step -> statuses.add(step.get("status").asString()));
             assertThat(statuses).containsExactly("succeeded", "succeeded", "succeeded", "skipped");
         }
+    }
+
+    @Test
+    void whatIsNamedAsShowingSomethingIsThere() throws IOException {
+        SortedSet<String> tests = new TreeSet<>();
+        try (Stream<Path> files = Files.find(
+                Path.of(".."), 12, (file, attributes) -> file.toString().endsWith("Test.java"))) {
+            files.forEach(file -> tests.add(file.getFileName().toString().replace(".java", "")));
+        }
+        List<String> named = Pattern.compile("`([A-Za-z]+Test)`")
+                .matcher(page)
+                .results()
+                .map(found -> found.group(1))
+                .toList();
+
+        assertThat(named).hasSizeGreaterThan(50).isSubsetOf(tests);
     }
 
     @Test
