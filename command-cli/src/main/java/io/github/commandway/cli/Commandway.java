@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -132,8 +132,10 @@ public final class Commandway implements Runnable {
                 OutputStream.nullOutputStream(),
                 false,
                 new Lifetime()));
-        return Stream.of("cmd", "result", "history", "tools")
-                .map(name -> commandway.getSubcommands().get(name).getUsageMessage(CommandLine.Help.Ansi.OFF))
+        Set<String> wanted = Set.of("cmd", "result", "history", "tools");
+        return commandway.getSubcommands().values().stream()
+                .filter(command -> wanted.contains(command.getCommandName()))
+                .map(command -> command.getUsageMessage(CommandLine.Help.Ansi.OFF))
                 .collect(Collectors.joining("\n"));
     }
 

@@ -68,7 +68,7 @@ final class UpgradeCommand extends SettingsCommand {
     private static boolean isNewer(String version, String than) {
         Semver one = Semver.parse(version);
         Semver other = Semver.parse(than);
-        return one == null || other == null ? !version.equals(than) : one.isGreaterThan(other);
+        return (one == null || other == null) ? !version.equals(than) : one.isGreaterThan(other);
     }
 
     private void print(String line) {

@@ -43,6 +43,8 @@ class CommandLineTest {
         assertThat(commandway().run("help").out()).contains("serve", "agent", "demo", "send", "get", "Exit codes");
         assertThat(commandway().run("help", "serve").out()).contains("--http-token", "--quic-port", "Default: 8474");
         assertThat(commandway().run("--version").out()).contains("commandway ", "Java ");
+        assertThat(commandway().run("-v").out()).contains("commandway ", "Java ");
+        assertThat(commandway().run("-h").out()).contains("cmd", "result", "history", "tools", "upgrade", "-p <port>");
     }
 
     @Test
@@ -109,6 +111,20 @@ class CommandLineTest {
         assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
         assertThat(run.err()).contains(message).doesNotContain("secret");
         assertThat(folder.resolve("commandway-data")).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--tools-folder=nowhere, nowhere is no folder",
+        "--log-file=., cannot be written",
+        "--tools-update-every=1h, tools.repository is not set",
+        "--tools-ids=long, 'long' is none of uuid"
+    })
+    void whatAServerCannotUseIsRefused(String flag, String message) {
+        Run run = commandway().run("serve", "--http-port", "0", "--quic-port", "0", flag);
+
+        assertThat(run.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(run.err()).contains(message);
     }
 
     @Test

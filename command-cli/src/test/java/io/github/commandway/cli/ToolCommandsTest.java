@@ -47,9 +47,17 @@ class ToolCommandsTest {
         write("tools/broken/1.0.0/tool.yaml", "command: [broken.sh]\ncolour: red\n");
         write(
                 "toolchains/exportjob.yaml",
-                "parameters:\n  - {name: name, default: nobody}\n"
-                        + "toolchain:\n  - first:\n      cmd: named\n      params: {name: '${params.name}'}\n"
-                        + "  - second:\n      cmd: copy\n      stdin: 'for ${steps.first.stdout}'\n");
+                """
+                parameters:
+                  - {name: name, default: nobody}
+                toolchain:
+                  - first:
+                      cmd: named
+                      params: {name: '${params.name}'}
+                  - second:
+                      cmd: copy
+                      stdin: 'for ${steps.first.stdout}'
+                """);
         server = new Run(folder);
         serverThread = server.start(
                 "-p",

@@ -23,7 +23,9 @@ class ToolsRepositoryTest {
 
     @BeforeEach
     void publishOneVersion() throws IOException {
-        assertThat(new Run(folder).run("tools", "keygen", "private.pem", "public.pem").exitCode())
+        assertThat(new Run(folder)
+                        .run("tools", "keygen", "private.pem", "public.pem")
+                        .exitCode())
                 .isZero();
         publish("1.0.0");
     }
@@ -125,6 +127,8 @@ class ToolsRepositoryTest {
                 "repository",
                 "--tools-repository-key",
                 "public.pem",
+                "--tools-ids",
+                "time",
                 "--tools-update-every",
                 "200ms",
                 "--tools-keep-versions",
@@ -133,6 +137,7 @@ class ToolsRepositoryTest {
             await().atMost(LONGEST).until(() -> server.out().contains("an agent elsewhere") || !thread.isAlive());
             assertThat(new Run(folder).run("cmd", "greet").out()).isEqualTo("hello from 1.0.0\n");
 
+            assertThat(new Run(folder).run("cmd", "--detach", "greet").out()).matches("\\d{14}-2\n");
             publish("2.0.0");
 
             await().atMost(LONGEST)

@@ -30,7 +30,9 @@ class UpgradeTest {
     @BeforeEach
     void makeProgramAndRepository() throws Exception {
         program = jar(Files.createDirectory(folder.resolve("bin")).resolve("commandway.jar"), "1.0.0");
-        assertThat(new Run(folder).run("tools", "keygen", "private.pem", "public.pem").exitCode())
+        assertThat(new Run(folder)
+                        .run("tools", "keygen", "private.pem", "public.pem")
+                        .exitCode())
                 .isZero();
         publish(jar(folder.resolve("new.jar"), "1.1.0"), "1.1.0");
     }
@@ -53,8 +55,11 @@ class UpgradeTest {
 
     /** The classes of this module as a jar that names the libraries. */
     private static Path jar(Path file, String version) throws Exception {
-        Path classes = Path.of(
-                Commandway.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+        Path classes = Path.of(Commandway.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
         Manifest manifest = new Manifest();
         Attributes attributes = manifest.getMainAttributes();
         attributes.put(Attributes.Name.MANIFEST_VERSION, "1.0");
@@ -69,8 +74,7 @@ class UpgradeTest {
                 JarOutputStream jar = new JarOutputStream(out, manifest);
                 Stream<Path> all = Files.walk(classes)) {
             for (Path one : all.filter(Files::isRegularFile).toList()) {
-                jar.putNextEntry(
-                        new JarEntry(classes.relativize(one).toString().replace('\\', '/')));
+                jar.putNextEntry(new JarEntry(classes.relativize(one).toString().replace('\\', '/')));
                 Files.copy(one, jar);
                 jar.closeEntry();
             }
