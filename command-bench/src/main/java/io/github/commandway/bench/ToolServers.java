@@ -14,7 +14,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** The servers of the {@code tools} benchmark, each in a process of its own: the product's as users start it, and Debian's package {@code webhook}. */
@@ -196,10 +198,17 @@ final class ToolServers implements AutoCloseable {
     }
 
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
         for (Process process : processes) {
             process.destroy();
-            if (!process.waitFor(START_SECONDS, TimeUnit.SECONDS)) {
+        }
+        for (Process process : processes) {
+            try {
+                process.onExit().get(START_SECONDS, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                process.destroyForcibly();
+            } catch (ExecutionException | TimeoutException e) {
                 process.destroyForcibly();
             }
         }

@@ -45,9 +45,7 @@ class ToolCommandsTest {
                 "tools/named/1.0.0/tool.yaml",
                 "command: [named.sh, '${name}']\nparameters:\n  - {name: name, required: true}\n");
         write("tools/broken/1.0.0/tool.yaml", "command: [broken.sh]\ncolour: red\n");
-        write(
-                "toolchains/exportjob.yaml",
-                """
+        write("toolchains/exportjob.yaml", """
                 parameters:
                   - {name: name, default: nobody}
                 toolchain:

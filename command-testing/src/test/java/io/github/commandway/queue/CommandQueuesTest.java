@@ -57,7 +57,10 @@ class CommandQueuesTest {
     private void start(UnaryOperator<QueueOptions> options) {
         manager.close();
         queues = builder.queue(options.apply(QueueOptions.serial("q")), calls)
-                .queue(QueueOptions.serial("forwarded"), new Target.Local(LOCAL), () -> agentIsThere.get() ? Room.ANY : Room.NONE)
+                .queue(
+                        QueueOptions.serial("forwarded"),
+                        new Target.Local(LOCAL),
+                        () -> agentIsThere.get() ? Room.ANY : Room.NONE)
                 .build();
         registry.register(queues);
         registry.register("test", LOCAL, calls);
