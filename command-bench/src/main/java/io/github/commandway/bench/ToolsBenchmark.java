@@ -234,7 +234,7 @@ public final class ToolsBenchmark {
                             .count()));
         }
         long first = readers.get(0).get();
-        long whole = 0;
+        int whole = 0;
         for (CompletableFuture<Long> reader : readers) {
             whole += reader.get() >= 100 ? 1 : 0;
         }
