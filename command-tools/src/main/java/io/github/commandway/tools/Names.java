@@ -14,7 +14,8 @@ final class Names {
     private static final Pattern VERSION = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,127}");
     private static final Pattern VARIABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]{0,127}");
     private static final Pattern DEVICE = Pattern.compile("(con|prn|aux|nul|com[0-9]|lpt[0-9])(\\..*)?");
-    private static final int MAX_PATH = 1_024;
+    /** The longest path in a folder, in characters. */
+    static final int MAX_PATH = 1_024;
 
     /** What changes how programs find their code, rather than what they do; also what we set ourselves. */
     private static final Set<String> HARMFUL = Set.of(

@@ -21,6 +21,9 @@ final class ToolExecution {
     /** How much of stdout the next step of a toolchain can have. */
     static final int CAPTURED = 1 << 20;
 
+    /** More files and folders than this are too much for any run. */
+    private static final int MAX_ENTRIES = 1_000_000;
+
     private static final long QUOTA_CHECK_NANOS = Duration.ofMillis(500).toNanos();
 
     private final Launcher launcher;
@@ -141,11 +144,10 @@ final class ToolExecution {
             Start prepared = start(job, attempt, work, builtIn, left.isNegative() ? Duration.ZERO : left);
             ProcessTreeRunner.Outcome outcome = prepared.program.run(output);
             Map<String, Object> fields = fields(job, attempt, output, start, prepared.endedBy);
-            fields.put("files", RunFolder.files(work));
-            long bytes = RunFolder.size(work);
-            if (outcome.end() == ProcessTreeRunner.End.EXITED
-                    && bytes > tool.limits().folder()) {
-                return failed(fields, output, outcome.exitCode(), tooMuch(tool, bytes));
+            fields.put("files", WorkTree.files(work));
+            String tooMuch = tooMuch(tool, work);
+            if (outcome.end() == ProcessTreeRunner.End.EXITED && tooMuch != null) {
+                return failed(fields, output, outcome.exitCode(), tooMuch);
             }
             return result(tool, outcome, fields, output);
         } catch (IllegalArgumentException | IOException e) {
@@ -303,9 +305,8 @@ final class ToolExecution {
         return fields;
     }
 
-    private static String tooMuch(Tool tool, long bytes) {
-        return "its folder has " + bytes + " bytes; the most is "
-                + tool.limits().folder();
+    private static @Nullable String tooMuch(Tool tool, Path work) throws IOException {
+        return WorkTree.tooMuch(work, tool.limits().folder(), MAX_ENTRIES);
     }
 
     /** The folder of a run has more in it than allowed. */
@@ -357,10 +358,9 @@ final class ToolExecution {
                 return;
             }
             lastCheck = now;
-            Tool tool = job.invocation.tool();
-            long size = RunFolder.size(folder);
-            if (size > tool.limits().folder()) {
-                throw new FolderFullException(tooMuch(tool, size) + "; its processes were ended");
+            String tooMuch = tooMuch(job.invocation.tool(), folder);
+            if (tooMuch != null) {
+                throw new FolderFullException(tooMuch + "; its processes were ended");
             }
         }
     }
