@@ -603,6 +603,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             } catch (FileAlreadyExistsException e) {
                 RunFolder before = RunFolder.of(runs, id);
                 if (before.beginAttempt(command.attempt()) || request.toolchain()) {
+                    OutputFile.cutOff(before.output());
                     return before;
                 }
                 throw new CommandException(Reason.LOST, LOST);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.CommandStatus;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -249,6 +250,19 @@ class WasmToolTest {
             assertThat(exitCode(fixture, "table")).isEqualTo(1);
             assertThat(exitCode(fixture, "deep")).isEqualTo(134);
             assertThat(exitCode(fixture, "files")).isEqualTo(33 + 10);
+        }
+    }
+
+    @Test
+    void allThatItWritesAtOnceCanBeRead() throws Exception {
+        wasm(
+                "flood",
+                "(drop (memory.grow (i32.const 63))) (call $put (i32.const 1) (i32.const 16) (i32.const 3000000))",
+                "");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            CommandRecord record = fixture.run(ToolRequest.tool("flood"));
+            assertThat(record.status()).as(record.message()).isEqualTo(CommandStatus.COMPLETED);
+            assertThat(fixture.output(record, "stdout")).hasSize(3_000_000);
         }
     }
 
