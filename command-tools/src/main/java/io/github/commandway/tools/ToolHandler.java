@@ -167,7 +167,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 tool.arguments() == null ? 0 : tool.arguments().max(),
                 tool.methods(),
                 tool.isolation().code(),
-                catalog.find(tool.name(), "").equals(tool));
+                isNewest(tool));
+    }
+
+    private boolean isNewest(Tool tool) {
+        try {
+            return catalog.find(tool.name(), "").equals(tool);
+        } catch (IllegalArgumentException e) {
+            // there are only pre-releases
+            return false;
+        }
     }
 
     @Override
@@ -266,8 +275,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     || !request.version().isEmpty()) {
                 throw new IllegalArgumentException("a toolchain takes params only");
             }
-            Invocation.checkParameters(
-                    "toolchain " + chain.name(), chain.parameters(), request.params(), Set.of(), true);
+            Invocation.check(chain, request.params(), catalog::find);
             return chain.timeout();
         }
         if (request.dryRun()) {
