@@ -342,6 +342,11 @@ class WasmToolTest {
                 "0061736d01000000" + "01060260" + "00005f00" + "03020100" + "070a01065f73746172740000" + "0a040102000b";
         Files.write(tool.resolve("tool.wasm"), HexFormat.of().parseHex(structure));
         assertProblem("wasm: [tool.wasm]", "it uses the garbage collector");
+        String behindTheEnd = "0061736d01000000" + "010401600000" + "03020100" + "070a01065f73746172740000";
+        for (String code : List.of("0a060104000b010b", "0a070105000b0b010b")) {
+            Files.write(tool.resolve("tool.wasm"), HexFormat.of().parseHex(behindTheEnd + code));
+            assertProblem("wasm: [tool.wasm]", "'tool.wasm' cannot be run: it is no WebAssembly module");
+        }
     }
 
     private void assertProblem(String yaml, String problem) throws IOException {
