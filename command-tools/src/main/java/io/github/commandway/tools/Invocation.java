@@ -1,5 +1,6 @@
 package io.github.commandway.tools;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param env what the caller adds to the environment
  * @param stdin what it reads, or null
  * @param inputs files that it gets
+ * @param files where more files that it gets are, by their paths there
  */
 @SuppressWarnings("ArrayRecordComponent") // nobody compares them
 record Invocation(
@@ -25,7 +27,8 @@ record Invocation(
         Map<String, String> params,
         Map<String, String> env,
         byte @Nullable [] stdin,
-        Map<String, byte[]> inputs) {
+        Map<String, byte[]> inputs,
+        Map<String, Path> files) {
     private static final int MAX_ARGUMENT = 100_000;
 
     /** @throws IllegalArgumentException if something is not allowed; the message says what is */
@@ -43,7 +46,8 @@ record Invocation(
                 withDefaults(tool.parameters(), request.params()),
                 request.env(),
                 request.stdin(),
-                request.inputs());
+                request.inputs(),
+                Map.of());
     }
 
     static Map<String, String> withDefaults(List<Parameter> parameters, Map<String, String> params) {

@@ -1,9 +1,11 @@
 package io.github.commandway.tools;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -96,12 +98,24 @@ final class RunFolder {
 
     /** @throws IllegalArgumentException if the path leads out of the folder */
     static void write(Path work, String path, byte[] content) throws IOException {
+        Files.write(fileFor(work, path), content);
+    }
+
+    /** @throws IllegalArgumentException if the path leads out of the folder */
+    static void copy(Path source, Path work, String path) throws IOException {
+        // not its permissions, among which the tool may have put a right to be somebody else
+        try (InputStream in = Files.newInputStream(source)) {
+            Files.copy(in, fileFor(work, path), StandardCopyOption.REPLACE_EXISTING);
+        }
+    }
+
+    private static Path fileFor(Path work, String path) throws IOException {
         Path file = inside(work, path);
         Path parent = file.getParent();
         if (parent != null) {
             Files.createDirectories(parent, permissions(work));
         }
-        Files.write(file, content);
+        return file;
     }
 
     /** @throws IllegalArgumentException if the path leads out of the folder, by its look or through links */

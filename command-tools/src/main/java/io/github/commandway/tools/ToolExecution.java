@@ -174,7 +174,7 @@ final class ToolExecution {
             WasmRunner.Task task = new WasmRunner.Task(tool, argv, work, environment, stdin, left);
             return new Start(WasmRunner.ENDED_BY, sink -> wasm.run(task, sink));
         }
-        Launcher.Launch launch = launcher.launch(tool, work, argv);
+        Launcher.Launch launch = launcher.launch(tool, work, argv, environment);
         ProcessTreeRunner.Task task = new ProcessTreeRunner.Task(
                 job.runId + "/" + job.step + "/" + attempt,
                 launch.argv(),
@@ -227,6 +227,9 @@ final class ToolExecution {
         Path work = job.folder.freshWork(job.step);
         for (Map.Entry<String, byte[]> input : job.invocation.inputs().entrySet()) {
             RunFolder.write(work, input.getKey(), input.getValue());
+        }
+        for (Map.Entry<String, Path> file : job.invocation.files().entrySet()) {
+            RunFolder.copy(file.getValue(), work, file.getKey());
         }
         byte[] stdin = job.invocation.stdin();
         if (stdin != null) {

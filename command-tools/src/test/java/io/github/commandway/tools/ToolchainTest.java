@@ -286,6 +286,21 @@ class ToolchainTest {
     }
 
     @Test
+    void aFileOfAnEarlierStepThatIsTooLargeForAFolderIsNotPutThere() throws Exception {
+        ToolFixture.script(folder, "small", "wc -c < p", "limits: {folder: 1KiB}");
+        chain("""
+                toolchain:
+                  - make: {cmd: sh, args: ['head -c 5000 /dev/zero > p']}
+                  - take: {cmd: small, inputs: [{from: make, file: p}]}
+                """);
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            assertThat(fixture.run(ToolRequest.toolchain("job")).message())
+                    .isEqualTo("step 'take' failed: the file 'p' of step 'make' has 5000 bytes;"
+                            + " the most in a folder of small 1.0.0 is 1024");
+        }
+    }
+
+    @Test
     void filesThatAStepMadeAsLinksDoNotLeadOut() throws Exception {
         chain("""
                 toolchain:
