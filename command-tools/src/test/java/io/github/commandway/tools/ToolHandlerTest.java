@@ -108,7 +108,25 @@ class ToolHandlerTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"LD_PRELOAD", "PATH", "BASH_ENV", "PYTHONPATH", "NODE_OPTIONS", "COMMANDWAY_RUN_ID", "A B", "a=b"
+            strings = {
+                "LD_PRELOAD",
+                "PATH",
+                "BASH_ENV",
+                "PYTHONPATH",
+                "NODE_OPTIONS",
+                "COMMANDWAY_RUN_ID",
+                "A B",
+                "a=b",
+                "ZDOTDIR",
+                "TAR_OPTIONS",
+                "RSYNC_RSH",
+                "PERLLIB",
+                "AWKPATH",
+                "MAKEFLAGS",
+                "MAVEN_OPTS",
+                "LESSOPEN",
+                "PSModulePath",
+                "AWS_CONFIG_FILE"
             })
     void callersCannotSetVariablesThatChangeWhichCodeIsRun(String name) throws Exception {
         ToolFixture.write(folder, "tools/bare/1.0.0/bare", "#!/bin/sh\ntrue\n");
