@@ -497,17 +497,27 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
 
         private void granted() {
+            boolean begins = false;
             try {
-                if (receiver.handOver(tag)) {
+                // once it is being closed, who waits is left to whoever stops the manager
+                if (!threads.isShutdown() && receiver.handOver(tag)) {
                     receiver.started(tag);
                     threads.execute(this);
-                    return;
+                    begins = true;
                 }
             } catch (RejectedExecutionException e) {
                 receiver.completeYield(
                         tag, null, new CommandException(Reason.SHUTDOWN, "the server stopped before it was started"));
+            } catch (RuntimeException | OutOfMemoryError e) {
+                // there may be no more threads to be had
+                LOG.error("run {} could not be begun", id, e);
+                receiver.completeYield(
+                        tag, null, new CommandException(Reason.EXECUTOR_ERROR, "it could not be begun: " + e));
+            } finally {
+                if (!begins) {
+                    leave();
+                }
             }
-            leave();
         }
 
         private void leave() {
@@ -562,8 +572,11 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             }
             // an interrupt that came too late must not meet the next run
             boolean unused = Thread.interrupted();
-            leave();
-            complete(result, error, why);
+            try {
+                leave();
+            } finally {
+                complete(result, error, why);
+            }
         }
 
         /** Whatever a run that was stopped has failed with, it failed because it was stopped. */
