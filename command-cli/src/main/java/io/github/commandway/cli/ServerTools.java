@@ -46,6 +46,7 @@ final class ServerTools implements AutoCloseable {
     private @Nullable ToolUpdater updater;
     private @Nullable ExecutorService updating;
     private volatile @Nullable ToolSchedules schedules;
+    private @Nullable ScheduledExecutorService scheduling;
 
     private ServerTools(
             Path folder, Path runs, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
@@ -142,9 +143,11 @@ final class ServerTools implements AutoCloseable {
                 .map(Kind::duration)
                 .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
                 .orElse(MADE_UP_WITHIN);
+        // not the other timer, which may be busy for minutes with the folders of old runs
+        scheduling = Executors.newSingleThreadScheduledExecutor(daemons("commandway-schedules"));
         schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
                 .madeUpWithin(within)
-                .start(timer);
+                .start(scheduling);
     }
 
     /** What runs them. */
@@ -208,6 +211,9 @@ final class ServerTools implements AutoCloseable {
     public void close() {
         if (schedules != null) {
             schedules.close();
+        }
+        if (scheduling != null) {
+            scheduling.shutdownNow();
         }
         if (updater != null) {
             updater.close();

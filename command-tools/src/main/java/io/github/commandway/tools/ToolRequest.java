@@ -10,6 +10,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -116,9 +117,13 @@ public record ToolRequest(
         try {
             return of(named != null && json.isBlank() ? Map.of() : JSON.readValue(json, Object.class), named);
         } catch (JacksonException e) {
+            TokenStreamLocation place = e.getLocation();
             throw new IllegalArgumentException(
-                    "not valid JSON: line " + e.getLocation().getLineNr() + ", column "
-                            + e.getLocation().getColumnNr() + ": " + e.getOriginalMessage(),
+                    "not valid JSON: "
+                            + (place == null
+                                    ? ""
+                                    : "line " + place.getLineNr() + ", column " + place.getColumnNr() + ": ")
+                            + e.getOriginalMessage(),
                     e);
         }
     }
