@@ -93,6 +93,7 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CommandLine(new CmdCommand(surroundings)).setStopAtPositional(true))
                 .addSubcommand(new ResultCommand(surroundings))
                 .addSubcommand(new HistoryCommand(surroundings))
+                .addSubcommand(new SchedulesCommand(surroundings))
                 .addSubcommand(new ToolsCommand(surroundings).withSubcommands())
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
@@ -132,7 +133,7 @@ public final class Commandway implements Runnable {
                 OutputStream.nullOutputStream(),
                 false,
                 new Lifetime()));
-        Set<String> wanted = Set.of("cmd", "result", "history", "tools");
+        Set<String> wanted = Set.of("cmd", "result", "history", "schedules", "tools");
         return commandway.getSubcommands().values().stream()
                 .filter(command -> wanted.contains(command.getCommandName()))
                 .map(command -> command.getUsageMessage(CommandLine.Help.Ansi.OFF))

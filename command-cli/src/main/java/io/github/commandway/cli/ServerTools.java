@@ -6,6 +6,7 @@ import io.github.commandway.http.HttpFacade;
 import io.github.commandway.http.ToolHttpOptions;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
+import io.github.commandway.tool.api.ScheduleInfo;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
@@ -33,6 +34,7 @@ final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
     private static final String SCHEDULES = "schedules.json";
+    private static final int NEXT_TIMES = 3;
     private static final Duration MADE_UP_WITHIN = Duration.ofHours(24);
 
     private final Path folder;
@@ -42,7 +44,7 @@ final class ServerTools implements AutoCloseable {
     private final ScheduledExecutorService timer;
     private @Nullable ToolUpdater updater;
     private @Nullable ExecutorService updating;
-    private @Nullable ToolSchedules schedules;
+    private volatile @Nullable ToolSchedules schedules;
 
     private ServerTools(
             Path folder, Path runs, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
@@ -108,7 +110,9 @@ final class ServerTools implements AutoCloseable {
 
     /** Has them run over HTTP. */
     void addTo(HttpFacade.Builder facade, Settings settings) {
-        ToolHttpOptions options = ToolHttpOptions.ofDefaults().withCommandLineHelp(Commandway::helpOfTools);
+        ToolHttpOptions options = ToolHttpOptions.ofDefaults()
+                .withCommandLineHelp(Commandway::helpOfTools)
+                .withSchedules(this::listSchedules);
         String ids = settings.text(Setting.TOOLS_IDS);
         facade.tools(
                 handler,
@@ -159,18 +163,25 @@ final class ServerTools implements AutoCloseable {
                 + (handler.hasSandbox()
                         ? "there is a sandbox"
                         : "there is no sandbox, so tools that need one are refused"));
-        if (schedules != null) {
-            schedules.list(1).forEach(planned -> lines.add(described(planned)));
-        }
+        listSchedules().forEach(schedule -> lines.add(described(schedule)));
         catalog.problems().forEach(problem -> lines.add("not usable: " + described(problem)));
         return lines;
     }
 
-    private static String described(ToolSchedules.Planned planned) {
-        return "schedule " + planned.schedule().name()
-                + (planned.next().isEmpty()
-                        ? " is not enabled"
-                        : ": next at " + planned.next().get(0).atZone(planned.zone()));
+    private List<ScheduleInfo> listSchedules() {
+        ToolSchedules running = schedules;
+        return running == null ? List.of() : running.list(NEXT_TIMES);
+    }
+
+    private static String described(ScheduleInfo schedule) {
+        return "schedule " + schedule.name()
+                + (schedule.enabled() ? ": next at " + nextTime(schedule) : " is not enabled");
+    }
+
+    private static String nextTime(ScheduleInfo schedule) {
+        return schedule.next().isEmpty()
+                ? "no time"
+                : schedule.next().get(0).atZone(schedule.zone()).toString();
     }
 
     /** What is wrong, behind the place in the form that editors follow. */

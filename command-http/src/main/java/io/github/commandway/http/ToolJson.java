@@ -6,11 +6,13 @@ import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.Target;
 import io.github.commandway.tool.api.ParameterInfo;
 import io.github.commandway.tool.api.RunOutput;
+import io.github.commandway.tool.api.ScheduleInfo;
 import io.github.commandway.tool.api.ToolInfo;
 import io.github.commandway.tool.api.ToolService;
 import io.github.commandway.tool.api.ToolchainInfo;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -69,7 +71,7 @@ final class ToolJson {
         }
     }
 
-    private static void putTime(Map<String, Object> json, String name, java.time.@Nullable Instant time) {
+    private static void putTime(Map<String, Object> json, String name, @Nullable Instant time) {
         putIfPresent(json, name, time == null ? null : time.toString());
     }
 
@@ -138,6 +140,33 @@ final class ToolJson {
                 chain.steps().stream()
                         .map(step -> Map.of("name", step.name(), "cmd", step.tool(), "version", step.version()))
                         .toList());
+        return json;
+    }
+
+    static Map<String, Object> schedule(ScheduleInfo schedule) {
+        boolean isToolchain = schedule.type().startsWith(ToolService.TOOLCHAIN_TYPE);
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("name", schedule.name());
+        json.put("description", schedule.description());
+        json.put("cron", schedule.cron());
+        json.put("zone", schedule.zone().getId());
+        json.put(
+                isToolchain ? "toolchain" : "tool",
+                schedule.type().substring(schedule.type().indexOf(':') + 1));
+        if (!(schedule.target() instanceof Target.Tool)) {
+            json.put("on", schedule.target().toString());
+        }
+        json.put("user", schedule.principal());
+        json.put("enabled", schedule.enabled());
+        json.put("next", schedule.next().stream().map(Instant::toString).toList());
+        ScheduleInfo.Fired last = schedule.last();
+        if (last != null) {
+            json.put("last", last.time().toString());
+            putIfPresent(json, "run", last.run() == null ? null : last.run().toString());
+            if (!last.problem().isEmpty()) {
+                json.put("problem", last.problem());
+            }
+        }
         return json;
     }
 

@@ -3,6 +3,7 @@ package io.github.commandway.http;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandScope;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.Target;
 import io.github.commandway.tool.api.ToolRequestException;
@@ -76,6 +77,10 @@ final class ToolRoutes {
                         .needs(Right.RUN)
                         .answers(200, "Toolchains")
                         .handledBy(call -> Mono.just(toolchains(call.caller()))),
+                Route.get("/schedules", "What runs tools by itself, and when it does so next.")
+                        .needs(Right.VIEW)
+                        .answers(200, "Schedules")
+                        .handledBy(call -> Mono.just(schedules(call.caller()))),
                 Route.get("/history", "Runs, newest first.")
                         .query(
                                 Field.optional("user", Field.Kind.TEXT, "Only those of this caller."),
@@ -268,6 +273,21 @@ final class ToolRoutes {
         json.put("success", true);
         json.put("total", all.size());
         json.put("toolchains", all);
+        return Reply.json(200, json);
+    }
+
+    /** Those whose runs the caller may view. */
+    private Reply schedules(Caller caller) {
+        CommandScope viewed = caller.rights().scope(Right.VIEW, caller.name()).orElseThrow();
+        List<Map<String, Object>> all = options.schedules().get().stream()
+                .filter(schedule -> viewed.includes(
+                        schedule.principal(), schedule.type(), schedule.target().toString()))
+                .map(ToolJson::schedule)
+                .toList();
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("success", true);
+        json.put("total", all.size());
+        json.put("schedules", all);
         return Reply.json(200, json);
     }
 

@@ -10,7 +10,7 @@ import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.testing.ManualTime;
-import io.github.commandway.tools.ToolSchedules.Fired;
+import io.github.commandway.tool.api.ScheduleInfo.Fired;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
