@@ -26,7 +26,6 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -74,7 +73,8 @@ final class ServerTools implements AutoCloseable {
         Optional<Duration> updates = settings.given(Setting.TOOLS_UPDATE_EVERY).map(Kind::duration);
         Optional<ToolInstaller.Builder> installer =
                 updates.map(every -> Repositories.installer(settings, started, catalog));
-        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(daemons("commandway-tools"));
+        ScheduledExecutorService timer =
+                Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-tools"));
         catalog.watch(timer, settings.duration(Setting.TOOLS_RELOAD_EVERY));
         Path runs = started.resolve(settings.data()).resolve(RUNS);
         ToolHandler handler = ToolHandler.builder(catalog, runs)
@@ -91,16 +91,8 @@ final class ServerTools implements AutoCloseable {
         return tools;
     }
 
-    private static ThreadFactory daemons(String name) {
-        return task -> {
-            Thread thread = new Thread(task, name);
-            thread.setDaemon(true);
-            return thread;
-        };
-    }
-
     private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {
-        updating = Executors.newSingleThreadExecutor(daemons("commandway-tool-updates"));
+        updating = Executors.newSingleThreadExecutor(DaemonThreads.named("commandway-tool-updates"));
         updater = ToolUpdater.start(installer, wanted, timer, updating, every, update -> {
             // the updater has told the log of it
         });

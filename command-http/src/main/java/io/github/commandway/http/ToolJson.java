@@ -57,8 +57,8 @@ final class ToolJson {
         putTime(json, "started_at", record.startedAt());
         putTime(json, "ended_at", record.endedAt());
         json.put("cancel_requested", record.cancelRequested());
-        putContent(json, "request", request.payload(), room.take(request.payload().length), omitted);
-        putContent(json, "result", record.result(), room.takeResult(record), omitted);
+        CommandJson.putContent(json, "request", request.payload(), room.take(request.payload().length), omitted);
+        CommandJson.putContent(json, "result", record.result(), room.takeResult(record), omitted);
         if (!omitted.isEmpty()) {
             json.put("omitted", omitted);
         }
@@ -73,18 +73,6 @@ final class ToolJson {
 
     private static void putTime(Map<String, Object> json, String name, @Nullable Instant time) {
         putIfPresent(json, name, time == null ? null : time.toString());
-    }
-
-    private static void putContent(
-            Map<String, Object> json, String name, byte @Nullable [] content, boolean taken, List<String> omitted) {
-        if (content == null || content.length == 0) {
-            return;
-        }
-        if (taken) {
-            json.put(name, Json.content(content));
-        } else {
-            omitted.add(name);
-        }
     }
 
     /** The exit code of the program, if there was one that ended by itself. */

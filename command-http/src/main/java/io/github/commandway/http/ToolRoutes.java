@@ -1,7 +1,6 @@
 package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandHandle;
-import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.CommandScope;
@@ -10,8 +9,6 @@ import io.github.commandway.manager.Target;
 import io.github.commandway.tool.api.ToolRequestException;
 import io.github.commandway.tool.api.ToolService;
 import io.github.commandway.tool.api.ToolService.BodyFormat;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
@@ -28,7 +25,6 @@ final class ToolRoutes {
     private static final String SLASH = "__slash__";
 
     private static final int DEFAULT_LIMIT = 100;
-    private static final int LIST_CONTENT_BYTES = 4 << 20;
     private static final Field TIMEOUT = Field.optional(
             "timeout", Field.Kind.TIMEOUT, "The longest run in seconds, if that is less than the tool allows.");
 
@@ -158,14 +154,11 @@ final class ToolRoutes {
     }
 
     private static String text(byte[] body) {
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(body))
-                    .toString();
-        } catch (CharacterCodingException e) {
+        String text = Json.utf8(body);
+        if (text == null) {
             throw new Problem(ProblemType.INVALID_FIELD, "the body is not valid UTF-8");
         }
+        return text;
     }
 
     private static @Nullable Target on(Call call) {
@@ -318,20 +311,7 @@ final class ToolRoutes {
                 query.time("until"),
                 query.number("limit", DEFAULT_LIMIT),
                 query.text("cursor"));
-        return records.list(call.caller(), wanted).map(page -> page(call.caller(), page));
-    }
-
-    private static Reply page(Caller caller, CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(caller, LIST_CONTENT_BYTES);
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", page.records().size());
-        json.put(
-                "runs",
-                page.records().stream().map(run -> ToolJson.run(run, room)).toList());
-        if (page.nextCursor() != null) {
-            json.put("next_cursor", page.nextCursor());
-        }
-        return Reply.json(200, json);
+        return records.list(call.caller(), wanted)
+                .map(page -> CommandJson.page(call.caller(), page, "runs", ToolJson::run));
     }
 }

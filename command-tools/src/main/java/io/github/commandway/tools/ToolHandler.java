@@ -29,6 +29,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -556,12 +557,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 result = begins
                         ? execute()
                         : new ToolExecution.Result(
-                                Reason.CANCELLED_WHILE_RUNNING,
-                                "it was not started",
-                                -1,
-                                java.util.Map.of(),
-                                new byte[0],
-                                true);
+                                Reason.CANCELLED_WHILE_RUNNING, "it was not started", -1, Map.of(), new byte[0], true);
             } catch (Throwable e) {
                 error = e;
             }

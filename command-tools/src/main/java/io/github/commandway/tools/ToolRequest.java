@@ -1,6 +1,7 @@
 package io.github.commandway.tools;
 
 import io.github.commandway.tool.api.ToolService;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -171,7 +172,7 @@ public record ToolRequest(
         Object base64 = fields.get("stdin_base64");
         byte[] stdin = base64 != null
                 ? bytes("stdin_base64", base64)
-                : text == null ? null : scalar("stdin", text).getBytes(java.nio.charset.StandardCharsets.UTF_8);
+                : text == null ? null : scalar("stdin", text).getBytes(StandardCharsets.UTF_8);
         Map<String, byte[]> inputs = new LinkedHashMap<>();
         if (fields.get("inputs") != null) {
             map("inputs", fields.get("inputs"))
@@ -281,19 +282,6 @@ public record ToolRequest(
             fields.put("dry_run", true);
         }
         return JSON.writeValueAsBytes(fields);
-    }
-
-    /** The encoding that the result of a run names; null if it names none. */
-    static @Nullable String encodingIn(byte @Nullable [] result) {
-        try {
-            return result != null
-                            && JSON.readValue(result, Object.class) instanceof Map<?, ?> fields
-                            && fields.get("encoding") instanceof String encoding
-                    ? encoding
-                    : null;
-        } catch (JacksonException e) {
-            return null;
-        }
     }
 
     static byte[] json(Object value) {
