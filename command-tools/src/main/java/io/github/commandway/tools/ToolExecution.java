@@ -21,6 +21,9 @@ final class ToolExecution {
     /** How much of stdout the next step of a toolchain can have. */
     static final int CAPTURED = 1 << 20;
 
+    /** What is said of a run whose time is over, before what became of its processes. */
+    static final String NOT_IN_TIME = "not finished in time; ";
+
     private static final long QUOTA_CHECK_NANOS = Duration.ofMillis(500).toNanos();
 
     private final Launcher launcher;
@@ -205,7 +208,7 @@ final class ToolExecution {
             }
             case TIMED_OUT -> {
                 reason = Reason.EXECUTION_TIMEOUT;
-                message = "not finished in time; its processes were ended" + survivors;
+                message = NOT_IN_TIME + "its processes were ended" + survivors;
             }
             default -> {
                 fields.put("exit_code", exitCode);

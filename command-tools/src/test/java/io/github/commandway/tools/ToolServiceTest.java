@@ -67,6 +67,17 @@ class ToolServiceTest {
     }
 
     @Test
+    void listsAToolOfWhichNoVersionIsTheNewest() throws Exception {
+        ToolFixture.write(folder, "tools/early/2.0.0-beta.1/early", "#!/bin/sh\necho early\n");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            assertThat(fixture.handler.listTools()).singleElement().satisfies(tool -> {
+                assertThat(tool.version()).isEqualTo("2.0.0-beta.1");
+                assertThat(tool.newest()).isFalse();
+            });
+        }
+    }
+
+    @Test
     void saysWhatIsWrongWithARequest() throws Exception {
         ToolFixture.script(folder, "hello", "echo hello");
         ToolFixture.script(folder, "seen", "echo seen", "methods: [GET]");
