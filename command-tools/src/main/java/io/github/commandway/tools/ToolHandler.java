@@ -28,6 +28,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -70,6 +71,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
+
+    /** How long it takes at most to end what is left when the time for stopping is over, and to record that. */
+    private static final Duration ENDING = Duration.ofSeconds(5);
 
     private final ToolCatalog catalog;
     private final Path runs;
@@ -352,6 +356,15 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
     }
 
+    @Override
+    public Duration stopGrace(RecordedCommand command) {
+        return active.stream()
+                .filter(run -> run.command.id().equals(command.id()))
+                .findFirst()
+                .map(Run::stopGrace)
+                .orElse(Duration.ZERO);
+    }
+
     private void begin(CommandContext context, Command command, long tag, ResultReceiver receiver) {
         if (!(command instanceof RecordedCommand recorded)) {
             throw new IllegalArgumentException("tools are run for recorded commands only");
@@ -497,6 +510,15 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     .orElse(true);
         }
 
+        Duration stopGrace() {
+            Stream<Tool> tools =
+                    tool != null ? Stream.of(tool) : catalog.tools().stream().filter(this::uses);
+            return tools.map(Tool::stopGrace)
+                    .max(Comparator.naturalOrder())
+                    .orElse(Duration.ZERO)
+                    .plus(ENDING);
+        }
+
         private void granted() {
             boolean begins = false;
             try {
@@ -586,10 +608,13 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         tag, data, result == null ? error : new CommandException(result.reason(), result.message()));
             } else if (why != CancelCause.SHUTDOWN || !outlivesServer(command)) {
                 // otherwise the next run of the server takes it up again
+                String message = result == null ? "stopped: " + error : result.message();
+                // who is first to see that the time is over, this or the manager, is a matter of moments
+                boolean isSaid = why != CancelCause.DEADLINE || message.startsWith(ToolExecution.NOT_IN_TIME);
                 receiver.completeYield(
                         tag,
                         data,
-                        new CommandException(why.reason(), result == null ? "stopped: " + error : result.message()));
+                        new CommandException(why.reason(), isSaid ? message : ToolExecution.NOT_IN_TIME + message));
             }
         }
 

@@ -8,6 +8,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
@@ -47,6 +49,8 @@ public record ToolRequest(
     private static final Set<String> FIELDS = Set.of(
             "cmd", "toolchain", "version", "args", "params", "env", "stdin", "stdin_base64", "inputs", "dry_run");
     private static final int MAX_ENTRIES = 1_000;
+    private static final Pattern NEXT_VARIABLE = Pattern.compile(" (?=-[A-Za-z_][A-Za-z0-9_]*[:=])");
+    private static final Pattern SEPARATOR = Pattern.compile("[:=]");
 
     /** Copies the lists and maps. */
     public ToolRequest {
@@ -238,15 +242,19 @@ public record ToolRequest(
             list.forEach(element -> variables.putAll(variables(what, element)));
         } else {
             String text = scalar(what, value);
-            // in YAML "-foo:bar", without spaces, is one text
-            String pair = text.startsWith("-") ? text.substring(1).strip() : text;
-            int split = pair.indexOf('=') >= 0 ? pair.indexOf('=') : pair.indexOf(':');
-            if (split < 1) {
-                throw new IllegalArgumentException("'" + what
-                        + "' must be a map, or a list of maps or of texts like name=value; not '" + text + "'");
+            // in YAML lines like "-foo:bar", without a space, are one text
+            boolean dashed = text.startsWith("-");
+            for (String line : dashed ? NEXT_VARIABLE.split(text) : new String[] {text}) {
+                String pair = dashed ? line.substring(1).strip() : line;
+                Matcher split = SEPARATOR.matcher(pair);
+                if (!split.find() || split.start() == 0) {
+                    throw new IllegalArgumentException("'" + what
+                            + "' must be a map, or a list of maps or of texts like name=value; not '" + text + "'");
+                }
+                variables.put(
+                        pair.substring(0, split.start()).strip(),
+                        pair.substring(split.end()).strip());
             }
-            variables.put(
-                    pair.substring(0, split).strip(), pair.substring(split + 1).strip());
         }
         return variables;
     }
