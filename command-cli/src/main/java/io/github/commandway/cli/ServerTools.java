@@ -136,7 +136,7 @@ final class ServerTools implements AutoCloseable {
                 .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
                 .orElse(MADE_UP_WITHIN);
         // not the other timer, which may be busy for minutes with the folders of old runs
-        scheduling = Executors.newSingleThreadScheduledExecutor(daemons("commandway-schedules"));
+        scheduling = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-schedules"));
         schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
                 .madeUpWithin(within)
                 .start(scheduling);
