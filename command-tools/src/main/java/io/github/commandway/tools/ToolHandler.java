@@ -30,6 +30,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -253,7 +254,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 : catalog.tools().stream().anyMatch(tool -> tool.name().equals(request.name()));
         if (!known) {
             throw new ToolRequestException(
-                    ToolRequestException.Kind.UNKNOWN, "there is no " + request + "; GET /tools lists what there is");
+                    ToolRequestException.Kind.UNKNOWN,
+                    "there is no " + request + "; GET " + (request.toolchain() ? "/toolchains" : "/tools")
+                            + " lists what there is");
         }
     }
 
@@ -569,12 +572,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 result = begins
                         ? execute()
                         : new ToolExecution.Result(
-                                Reason.CANCELLED_WHILE_RUNNING,
-                                "it was not started",
-                                -1,
-                                java.util.Map.of(),
-                                new byte[0],
-                                true);
+                                Reason.CANCELLED_WHILE_RUNNING, "it was not started", -1, Map.of(), new byte[0], true);
             } catch (Throwable e) {
                 error = e;
             }
@@ -613,13 +611,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         private ToolExecution.Result execute() throws IOException, CommandException {
             Tool single = tool;
             if (single == null && request.dryRun()) {
-                return new ToolExecution.Result(
-                        Reason.OK,
-                        "",
-                        0,
-                        ToolchainRun.plan(catalog.toolchain(request.name()), catalog),
-                        new byte[0],
-                        true);
+                Map<String, Object> plan = ToolchainRun.plan(catalog.toolchain(request.name()), catalog);
+                output("stdout", ToolRequest.printedJson(plan));
+                return new ToolExecution.Result(Reason.OK, "", 0, plan, new byte[0], true);
             }
             RunFolder folder = folder();
             // so that a log can tell which run its lines are about

@@ -1,5 +1,7 @@
 package io.github.commandway.tools;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.github.commandway.tool.api.ToolService;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -151,6 +153,9 @@ public record ToolRequest(
     }
 
     private static ToolRequest of(@Nullable Object body, @Nullable String named) {
+        if (!(body instanceof Map)) {
+            throw new IllegalArgumentException("the request must be a map such as {cmd: hello, args: [world]}");
+        }
         Map<?, ?> fields = map("the request", body);
         for (Object key : fields.keySet()) {
             if (!FIELDS.contains(String.valueOf(key))) {
@@ -170,7 +175,7 @@ public record ToolRequest(
         Object base64 = fields.get("stdin_base64");
         byte[] stdin = base64 != null
                 ? bytes("stdin_base64", base64)
-                : text == null ? null : scalar("stdin", text).getBytes(java.nio.charset.StandardCharsets.UTF_8);
+                : text == null ? null : scalar("stdin", text).getBytes(UTF_8);
         Map<String, byte[]> inputs = new LinkedHashMap<>();
         if (fields.get("inputs") != null) {
             map("inputs", fields.get("inputs"))
@@ -301,6 +306,11 @@ public record ToolRequest(
 
     static byte[] json(Object value) {
         return JSON.writeValueAsBytes(value);
+    }
+
+    /** The same for people, in lines. */
+    static byte[] printedJson(Object value) {
+        return (JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n").getBytes(UTF_8);
     }
 
     @Override
