@@ -98,6 +98,7 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CommandLine(new CmdCommand(surroundings)).setStopAtPositional(true))
                 .addSubcommand(new ResultCommand(surroundings))
                 .addSubcommand(new HistoryCommand(surroundings))
+                .addSubcommand(new SchedulesCommand(surroundings))
                 .addSubcommand(new ToolsCommand(surroundings).withSubcommands())
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
@@ -137,7 +138,7 @@ public final class Commandway implements Runnable {
                 OutputStream.nullOutputStream(),
                 false,
                 new Lifetime()));
-        Set<String> wanted = Set.of("cmd", "result", "history", "tools");
+        Set<String> wanted = Set.of("cmd", "result", "history", "schedules", "tools");
         return commandway.getSubcommands().values().stream()
                 .filter(command -> wanted.contains(command.getCommandName()))
                 .map(command -> command.getUsageMessage(CommandLine.Help.Ansi.OFF))

@@ -12,7 +12,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /** A run of a tool on a server as its caller sees it: what it writes comes out of the standard streams, and its exit code is the program's. */
@@ -143,28 +142,20 @@ final class ToolRun {
 
     @SuppressWarnings("IllegalCatch")
     private static Thread start(String name, Work work, CompletableFuture<Integer> exit) {
-        Thread thread = new Thread(
-                () -> {
-                    try {
-                        work.run();
-                    } catch (Exception e) {
-                        exit.completeExceptionally(e);
-                    }
-                },
-                name);
-        thread.setDaemon(true);
+        Thread thread = DaemonThreads.named(name).newThread(() -> {
+            try {
+                work.run();
+            } catch (Exception e) {
+                exit.completeExceptionally(e);
+            }
+        });
         thread.start();
         return thread;
     }
 
     /** Prints an event, and says whether more are wanted. */
     private boolean show(ServerSentEvent event) {
-        JsonNode data;
-        try {
-            data = ApiClient.JSON.readTree(event.data());
-        } catch (JacksonException e) {
-            throw new IllegalStateException("the server sent an event that is not JSON: " + event.data(), e);
-        }
+        JsonNode data = event.json();
         if (isJson) {
             surroundings.out().println(data);
             surroundings.out().flush();

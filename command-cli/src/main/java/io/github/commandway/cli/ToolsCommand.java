@@ -7,7 +7,6 @@ import io.github.commandway.tools.ToolCatalog;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Set;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -17,15 +16,8 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Shows the tools of a server, and works on its folder of tools.",
         mixinStandardHelpOptions = true)
 final class ToolsCommand extends CommandGroup {
-    private final Surroundings surroundings;
-
     ToolsCommand(Surroundings surroundings) {
-        this.surroundings = surroundings;
-    }
-
-    @Override
-    CommandLine withSubcommands() {
-        return with(
+        super(
                 new Listing(surroundings),
                 new Check(surroundings),
                 new ToolsRepositoryCommands.Install(surroundings),
@@ -75,11 +67,6 @@ final class ToolsCommand extends CommandGroup {
     abstract static class OnFolder extends SettingsCommand {
         OnFolder(Surroundings surroundings) {
             super(surroundings, Set.of(Role.TOOLS));
-        }
-
-        void print(String line) {
-            surroundings().out().println(Table.printable(line));
-            surroundings().out().flush();
         }
     }
 

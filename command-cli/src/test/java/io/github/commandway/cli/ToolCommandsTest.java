@@ -56,6 +56,8 @@ class ToolCommandsTest {
                       cmd: copy
                       stdin: 'for ${steps.first.stdout}'
                 """);
+        write("schedules/yearly.yaml", "cron: '0 0 1 1 *'\nzone: Asia/Shanghai\ncmd: greet\n");
+        write("schedules/resting.yaml", "cron: '0 0 1 1 *'\ntoolchain: exportjob\non: queue:default\nenabled: false\n");
         server = new Run(folder);
         serverThread = server.start(
                 "-p",
@@ -277,6 +279,19 @@ class ToolCommandsTest {
         try (var files = Files.list(folder)) {
             assertThat(files).noneMatch(file -> file.toString().endsWith(".part"));
         }
+    }
+
+    @Test
+    void schedulesAreListedWithTheirNextTimes() {
+        assertThat(client("schedules").out().lines())
+                .anyMatch(line -> line.matches("yearly +greet +\\d{4}-12-31T16:00:00Z *"))
+                .anyMatch(line -> line.matches("resting +toolchain=exportjob +queue:default +not enabled *"));
+        assertThat(json(client("schedules", "--json"))
+                        .path("schedules")
+                        .path(1)
+                        .path("next")
+                        .size())
+                .isEqualTo(3);
     }
 
     @Test

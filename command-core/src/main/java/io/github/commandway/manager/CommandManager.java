@@ -8,6 +8,7 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
 import io.github.commandway.manager.CommandRejectedException.Code;
+import io.github.commandway.timing.DaemonThreads;
 import io.github.commandway.timing.DeadlineWheel;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
@@ -21,7 +22,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ThreadLocalRandom;
@@ -91,7 +91,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         admission = new Admission(builder.maxOpen, builder.maxOpenBytes);
         events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
-        timer = builder.timer == null ? newTimer() : builder.timer;
+        timer = builder.timer == null ? DaemonThreads.newTimer("commandway-timer") : builder.timer;
         deadlines = new DeadlineWheel<>(ticker.getAsLong());
         followers = new Followers(store, promises, deadlines, tags::incrementAndGet, this::live, this::release);
         registry.freeze();
@@ -1197,14 +1197,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             timer.shutdownNow();
         }
         store.close();
-    }
-
-    private static ScheduledExecutorService newTimer() {
-        return Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-timer");
-            thread.setDaemon(true);
-            return thread;
-        });
     }
 
     /** Ends a watch. Closing it twice does nothing. */

@@ -52,13 +52,19 @@ final class Json {
 
     /** Bytes as a string if they are UTF-8, otherwise {@code {"base64": ...}}. */
     static Object text(byte[] bytes) {
+        String text = utf8(bytes);
+        return text == null ? Map.of("base64", Base64.getEncoder().encodeToString(bytes)) : text;
+    }
+
+    /** Bytes as a string, or null if they are not UTF-8. */
+    static @Nullable String utf8(byte[] bytes) {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
         } catch (CharacterCodingException notText) {
-            return Map.of("base64", Base64.getEncoder().encodeToString(bytes));
+            return null;
         }
     }
 

@@ -179,7 +179,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         try {
             return catalog.find(tool.name(), "").equals(tool);
         } catch (IllegalArgumentException e) {
-            // such as if there are pre-releases only: each has to be asked for
+            // there are only pre-releases
             return false;
         }
     }
@@ -282,8 +282,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     || !request.version().isEmpty()) {
                 throw new IllegalArgumentException("a toolchain takes params only");
             }
-            Invocation.checkParameters(
-                    "toolchain " + chain.name(), chain.parameters(), request.params(), Set.of(), true);
+            Invocation.check(chain, request.params(), catalog::find);
             return chain.timeout();
         }
         if (request.dryRun()) {
@@ -523,17 +522,27 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         }
 
         private void granted() {
+            boolean begins = false;
             try {
-                if (receiver.handOver(tag)) {
+                // once it is being closed, who waits is left to whoever stops the manager
+                if (!threads.isShutdown() && receiver.handOver(tag)) {
                     receiver.started(tag);
                     threads.execute(this);
-                    return;
+                    begins = true;
                 }
             } catch (RejectedExecutionException e) {
                 receiver.completeYield(
                         tag, null, new CommandException(Reason.SHUTDOWN, "the server stopped before it was started"));
+            } catch (RuntimeException | OutOfMemoryError e) {
+                // there may be no more threads to be had
+                LOG.error("run {} could not be begun", id, e);
+                receiver.completeYield(
+                        tag, null, new CommandException(Reason.EXECUTOR_ERROR, "it could not be begun: " + e));
+            } finally {
+                if (!begins) {
+                    leave();
+                }
             }
-            leave();
         }
 
         private void leave() {
@@ -583,8 +592,11 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             }
             // an interrupt that came too late must not meet the next run
             boolean unused = Thread.interrupted();
-            leave();
-            complete(result, error, why);
+            try {
+                leave();
+            } finally {
+                complete(result, error, why);
+            }
         }
 
         /** Whatever a run that was stopped has failed with, it failed because it was stopped. */
@@ -631,6 +643,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             } catch (FileAlreadyExistsException e) {
                 RunFolder before = RunFolder.of(runs, id);
                 if (before.beginAttempt(command.attempt()) || request.toolchain()) {
+                    OutputFile.cutOff(before.output());
                     return before;
                 }
                 throw new CommandException(Reason.LOST, LOST);

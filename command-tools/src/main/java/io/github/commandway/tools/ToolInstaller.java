@@ -121,7 +121,7 @@ public final class ToolInstaller {
             versions.write(artifact.version(), artifact, clock.instant(), files);
             Files.move(unpacked, target, StandardCopyOption.ATOMIC_MOVE);
         } finally {
-            RunFolder.delete(staging);
+            WorkTree.delete(staging);
         }
         LOG.info("tool {} was installed from {}", artifact, repository.location());
     }
@@ -153,7 +153,7 @@ public final class ToolInstaller {
     private static void removeStaging(Path parent) throws IOException {
         try (DirectoryStream<Path> left = Files.newDirectoryStream(parent, STAGING + "*")) {
             for (Path folder : left) {
-                RunFolder.delete(folder);
+                WorkTree.delete(folder);
             }
         }
     }
@@ -290,7 +290,7 @@ public final class ToolInstaller {
         Files.move(versions.folder(version), staging, StandardCopyOption.ATOMIC_MOVE);
         versions.forget(version);
         versions.setWithdrawn(version, withdrawn);
-        RunFolder.delete(staging);
+        WorkTree.delete(staging);
         LOG.info("tool {} {} was removed, as newer ones are there", name, version);
         return true;
     }

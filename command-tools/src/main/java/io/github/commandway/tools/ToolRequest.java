@@ -1,8 +1,7 @@
 package io.github.commandway.tools;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import io.github.commandway.tool.api.ToolService;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -14,6 +13,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -122,9 +122,13 @@ public record ToolRequest(
         try {
             return of(named != null && json.isBlank() ? Map.of() : JSON.readValue(json, Object.class), named);
         } catch (JacksonException e) {
+            TokenStreamLocation place = e.getLocation();
             throw new IllegalArgumentException(
-                    "not valid JSON: line " + e.getLocation().getLineNr() + ", column "
-                            + e.getLocation().getColumnNr() + ": " + e.getOriginalMessage(),
+                    "not valid JSON: "
+                            + (place == null
+                                    ? ""
+                                    : "line " + place.getLineNr() + ", column " + place.getColumnNr() + ": ")
+                            + e.getOriginalMessage(),
                     e);
         }
     }
@@ -175,7 +179,7 @@ public record ToolRequest(
         Object base64 = fields.get("stdin_base64");
         byte[] stdin = base64 != null
                 ? bytes("stdin_base64", base64)
-                : text == null ? null : scalar("stdin", text).getBytes(UTF_8);
+                : text == null ? null : scalar("stdin", text).getBytes(StandardCharsets.UTF_8);
         Map<String, byte[]> inputs = new LinkedHashMap<>();
         if (fields.get("inputs") != null) {
             map("inputs", fields.get("inputs"))
@@ -291,26 +295,14 @@ public record ToolRequest(
         return JSON.writeValueAsBytes(fields);
     }
 
-    /** The encoding that the result of a run names; null if it names none. */
-    static @Nullable String encodingIn(byte @Nullable [] result) {
-        try {
-            return result != null
-                            && JSON.readValue(result, Object.class) instanceof Map<?, ?> fields
-                            && fields.get("encoding") instanceof String encoding
-                    ? encoding
-                    : null;
-        } catch (JacksonException e) {
-            return null;
-        }
-    }
-
     static byte[] json(Object value) {
         return JSON.writeValueAsBytes(value);
     }
 
     /** The same for people, in lines. */
     static byte[] printedJson(Object value) {
-        return (JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n").getBytes(UTF_8);
+        return (JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n")
+                .getBytes(StandardCharsets.UTF_8);
     }
 
     @Override

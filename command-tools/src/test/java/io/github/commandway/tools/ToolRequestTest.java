@@ -109,4 +109,39 @@ class ToolRequestTest {
 
         assertThatThrownBy(() -> ToolRequest.ofYaml(yaml.toString())).isInstanceOf(IllegalArgumentException.class);
     }
+
+    @Test
+    void aliasesOfOneAnotherAreNotUnfoldedWithoutEnd() {
+        StringBuilder yaml = new StringBuilder("cmd: x\nargs:\n  - &a0 [x, x, x]\n");
+        for (int i = 1; i < 16; i++) {
+            yaml.append("  - &a")
+                    .append(i)
+                    .append(" [")
+                    .append(("*a" + (i - 1) + ", ").repeat(3))
+                    .append("]\n");
+        }
+
+        assertThatThrownBy(() -> ToolRequest.ofYaml(yaml.toString()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("with its aliases this is too long");
+    }
+
+    @Test
+    void aTextThatIsSaidAgainAndAgainDoesNotMakeALargeRequestOfASmallOne() {
+        String yaml = "cmd: x\nstdin: &long " + "y".repeat(90_000) + "\nargs:\n" + "- *long\n".repeat(1_000);
+
+        assertThatThrownBy(() -> ToolRequest.ofYaml(yaml))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("with its aliases this is too long");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"[", "{a: ", "- ", "? ", "[[], "})
+    void aBodyThatIsNestedTooDeeplyIsRefused(String opening) {
+        assertThatThrownBy(() -> ToolRequest.ofYaml(opening.repeat(40_000)))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> ToolRequest.ofJson(opening.repeat(40_000)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("not valid JSON");
+    }
 }

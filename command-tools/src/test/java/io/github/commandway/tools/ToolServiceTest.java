@@ -2,6 +2,7 @@ package io.github.commandway.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
@@ -67,13 +68,13 @@ class ToolServiceTest {
     }
 
     @Test
-    void listsAToolOfWhichNoVersionIsTheNewest() throws Exception {
-        ToolFixture.write(folder, "tools/early/2.0.0-beta.1/early", "#!/bin/sh\necho early\n");
+    void aToolOfWhichThereAreOnlyPreReleasesIsListedToo() throws Exception {
+        ToolFixture.write(folder, "tools/young/1.0.0-rc.1/young", "#!/bin/sh\ntrue\n");
+        ToolFixture.script(folder, "hello", "echo hello");
         try (ToolFixture fixture = new ToolFixture(folder)) {
-            assertThat(fixture.handler.listTools()).singleElement().satisfies(tool -> {
-                assertThat(tool.version()).isEqualTo("2.0.0-beta.1");
-                assertThat(tool.newest()).isFalse();
-            });
+            assertThat(fixture.handler.listTools())
+                    .extracting(ToolInfo::name, ToolInfo::newest)
+                    .containsExactly(tuple("hello", true), tuple("young", false));
         }
     }
 
