@@ -176,10 +176,10 @@ class ToolSchedulesTest {
                     .filteredOn(key -> key.startsWith("schedule:often:"))
                     .hasSizeBetween(1, 31);
             assertThat(schedules.list(0))
-                    .filteredOn(planned -> planned.schedule().name().equals("yearly"))
+                    .filteredOn(planned -> planned.name().equals("yearly"))
                     .singleElement()
                     .satisfies(planned -> assertThat(planned.last())
-                            .isEqualTo(new ToolSchedules.Fired(
+                            .isEqualTo(new Fired(
                                     Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
         }
     }
