@@ -178,7 +178,7 @@ public final class Commandway implements Runnable {
             code = ExitCode.USAGE;
         } else if (exception instanceof ApiException refusal) {
             code = refusal.exitCode();
-        } else if (exception instanceof FileSystemException problem && problem.getReason() == null) {
+        } else if (exception instanceof FileSystemException problem) {
             message = described(problem);
         } else if (message == null || exception instanceof RuntimeException) {
             message = exception.toString();
@@ -194,16 +194,21 @@ public final class Commandway implements Runnable {
         return code.code();
     }
 
-    /** These have only the name of the file as their message. */
-    private static String described(FileSystemException problem) {
-        String what = problem instanceof NoSuchFileException
-                ? "does not exist"
-                : problem instanceof AccessDeniedException
-                        ? "must not be used by this user"
-                        : problem instanceof FileAlreadyExistsException
-                                ? "is there already"
-                                : problem instanceof NotDirectoryException ? "is no folder" : "cannot be used";
-        return problem.getFile() + " " + what;
+    /** What is wrong with a file, for people: many of these exceptions say no more than its name. */
+    static String described(IOException exception) {
+        if (!(exception instanceof FileSystemException problem) || problem.getReason() != null) {
+            return String.valueOf(exception.getMessage());
+        }
+        return problem.getFile()
+                + (problem instanceof NoSuchFileException
+                        ? " does not exist"
+                        : problem instanceof AccessDeniedException
+                                ? " must not be used by this user"
+                                : problem instanceof FileAlreadyExistsException
+                                        ? " is there already"
+                                        : problem instanceof NotDirectoryException
+                                                ? " is no folder"
+                                                : " cannot be used");
     }
 
     @Override

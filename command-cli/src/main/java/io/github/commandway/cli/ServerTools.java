@@ -65,9 +65,8 @@ final class ServerTools implements AutoCloseable {
      */
     static ServerTools open(Settings settings, Path started) throws IOException {
         Path folder = folder(settings, started);
-        if (settings.given(Setting.TOOLS_FOLDER).isPresent() && !Files.isDirectory(folder)) {
-            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
-                    + " is no folder; it should have the folders tools and toolchains");
+        if (settings.given(Setting.TOOLS_FOLDER).isPresent()) {
+            requireFolder(folder);
         }
         ToolCatalog catalog = ToolCatalog.open(folder);
         Optional<Duration> updates = settings.given(Setting.TOOLS_UPDATE_EVERY).map(Kind::duration);
@@ -89,6 +88,14 @@ final class ServerTools implements AutoCloseable {
                 settings.map(Setting.TOOLS_UPDATE),
                 updates.orElseThrow()));
         return tools;
+    }
+
+    /** @throws UsageException if it is none */
+    static void requireFolder(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
+                    + " is no folder; it should have the folders tools and toolchains");
+        }
     }
 
     private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {

@@ -119,6 +119,11 @@ final class HelpPage {
         StringBuilder meaning = new StringBuilder(route.summary());
         for (Field field : route.query()) {
             meaning.append("\n?").append(field.name()).append("=  ").append(field.description());
+            if (!field.allowed().isEmpty()) {
+                meaning.append(" One of ")
+                        .append(String.join(", ", field.allowed()))
+                        .append('.');
+            }
         }
         return new Entry(route.method() + " " + route.path(), meaning.toString());
     }

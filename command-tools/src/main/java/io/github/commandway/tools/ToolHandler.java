@@ -254,7 +254,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 : catalog.tools().stream().anyMatch(tool -> tool.name().equals(request.name()));
         if (!known) {
             throw new ToolRequestException(
-                    ToolRequestException.Kind.UNKNOWN, "there is no " + request + "; GET /tools lists what there is");
+                    ToolRequestException.Kind.UNKNOWN,
+                    "there is no " + request + "; GET " + (request.toolchain() ? "/toolchains" : "/tools")
+                            + " lists what there is");
         }
     }
 
@@ -621,13 +623,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         private ToolExecution.Result execute() throws IOException, CommandException {
             Tool single = tool;
             if (single == null && request.dryRun()) {
-                return new ToolExecution.Result(
-                        Reason.OK,
-                        "",
-                        0,
-                        ToolchainRun.plan(catalog.toolchain(request.name()), catalog),
-                        new byte[0],
-                        true);
+                Map<String, Object> plan = ToolchainRun.plan(catalog.toolchain(request.name()), catalog);
+                output("stdout", ToolRequest.printedJson(plan));
+                return new ToolExecution.Result(Reason.OK, "", 0, plan, new byte[0], true);
             }
             RunFolder folder = folder();
             // so that a log can tell which run its lines are about

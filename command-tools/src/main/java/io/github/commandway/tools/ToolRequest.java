@@ -157,6 +157,9 @@ public record ToolRequest(
     }
 
     private static ToolRequest of(@Nullable Object body, @Nullable String named) {
+        if (!(body instanceof Map)) {
+            throw new IllegalArgumentException("the request must be a map such as {cmd: hello, args: [world]}");
+        }
         Map<?, ?> fields = map("the request", body);
         for (Object key : fields.keySet()) {
             if (!FIELDS.contains(String.valueOf(key))) {
@@ -294,6 +297,12 @@ public record ToolRequest(
 
     static byte[] json(Object value) {
         return JSON.writeValueAsBytes(value);
+    }
+
+    /** The same for people, in lines. */
+    static byte[] printedJson(Object value) {
+        return (JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n")
+                .getBytes(StandardCharsets.UTF_8);
     }
 
     @Override
