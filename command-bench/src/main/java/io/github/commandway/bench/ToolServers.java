@@ -51,6 +51,8 @@ final class ToolServers implements AutoCloseable {
                     folder,
                     System.getProperty("java.home") + "/bin/java",
                     "-Xmx256m",
+                    // the class path has two configurations, which it would report at length
+                    "-Dlogback.statusListenerClass=ch.qos.logback.core.status.NopStatusListener",
                     "-cp",
                     System.getProperty("java.class.path"),
                     Commandway.class.getName(),

@@ -27,14 +27,33 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The {@code tools} benchmark. First what a run of {@code /bin/true} costs, one after the other, in the calling program: with a bare {@link ProcessBuilder}, and as a tool at each
- * level of isolation, with its record, its folder and its kept output; they take turns, run by run. Then how many runs per second there are over HTTP, beside Debian's {@code webhook}, in turns. Last, the
+ * The {@code tools} benchmark. First what a run of {@code /bin/true} costs, one after the other, in the calling program: with a bare {@link ProcessBuilder}, with
+ * one that also makes the namespace and the limits which a tool has, and as a tool at each level of isolation, with its record, its folder and its kept output; they take turns, run by run. Then how many runs per second there are over HTTP, beside Debian's {@code webhook}, in turns. Last, the
  * output of a run as server-sent events: 100 MB to a fast reader, alone and beside a slow one, and a run with 1,000 readers. Arguments: runs of each (300), rounds over HTTP (3), seconds of each (4).
  *
  * <p>Prints tables and, as the last line, one JSON object with every figure.
  */
 public final class ToolsBenchmark {
     private static final List<String> LEVELS = List.of("none", "folder", "sandbox");
+
+    /** What stands before a program so that no process of it survives and it writes no large files, with nothing else around it. */
+    private static final String[] CONTAINED = {
+        "/usr/bin/bwrap",
+        "--unshare-pid",
+        "--die-with-parent",
+        "--dev-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--",
+        "/usr/bin/prlimit",
+        "--core=0",
+        "--fsize=1073741824",
+        "--",
+        "/bin/true"
+    };
+
     private static final int OPEN = 8;
     private static final int READERS = 1_000;
     private static final long SLOW_PAUSE_MILLIS = 50;
@@ -87,7 +106,8 @@ public final class ToolsBenchmark {
             registry.register("tools", CommandIds.TOOL_EXECUTE, tools);
             try (CommandManager manager = CommandManager.ofDefaults(registry)) {
                 Map<String, Callable<?>> ways = new LinkedHashMap<>();
-                ways.put("bare", ToolsBenchmark::bare);
+                ways.put("bare", () -> bare("/bin/true"));
+                ways.put("bare_contained", () -> bare(CONTAINED));
                 for (String level : LEVELS) {
                     CommandRequest request =
                             tools.commandFor(ToolRequest.tool(level)).build();
@@ -112,8 +132,8 @@ public final class ToolsBenchmark {
         return millis;
     }
 
-    private static int bare() throws IOException, InterruptedException {
-        Process process = new ProcessBuilder("/bin/true").start();
+    private static int bare(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).start();
         process.getOutputStream().close();
         process.getInputStream().readAllBytes();
         process.getErrorStream().readAllBytes();
@@ -129,16 +149,17 @@ public final class ToolsBenchmark {
     }
 
     private static void report(Map<String, double[]> millis, String endedBy, Figures figures) {
-        System.out.printf("%-12s %12s %12s   (processes are ended by %s)%n", "", "median ms", "p90 ms", endedBy);
+        System.out.printf("%-14s %12s %12s   (processes are ended by %s)%n", "", "median ms", "p90 ms", endedBy);
         millis.forEach((way, all) -> {
             Arrays.sort(all);
             double median = all[all.length / 2];
             double p90 = all[all.length * 9 / 10];
-            System.out.printf(Locale.ROOT, "%-12s %12.2f %12.2f%n", way, median, p90);
+            System.out.printf(Locale.ROOT, "%-14s %12.2f %12.2f%n", way, median, p90);
             figures.add(way + "_ms", median);
             figures.add(way + "_p90_ms", p90);
         });
         figures.addRatio("none_ratio_vs_bare", "none_ms", "bare_ms");
+        figures.addRatio("folder_ratio_vs_bare_contained", "folder_ms", "bare_contained_ms");
         figures.addRatio("folder_ratio_vs_bare", "folder_ms", "bare_ms");
         figures.addDifference("sandbox_added_ms", "sandbox_ms", "bare_ms");
     }
@@ -157,10 +178,10 @@ public final class ToolsBenchmark {
                 rates.get(request.getKey())[round] = servers.rate(request.getValue(), OPEN, seconds);
             }
         }
-        System.out.printf("%n%-12s %12s   (over HTTP, %d at a time)%n", "", "runs/s", OPEN);
+        System.out.printf("%n%-14s %12s   (over HTTP, %d at a time)%n", "", "runs/s", OPEN);
         rates.forEach((way, all) -> {
             Arrays.sort(all);
-            System.out.printf(Locale.ROOT, "%-12s %12.0f%n", way, all[rounds / 2]);
+            System.out.printf(Locale.ROOT, "%-14s %12.0f%n", way, all[rounds / 2]);
             figures.add("http_" + way + "_per_s", all[rounds / 2]);
         });
         figures.addRatio("http_folder_ratio_vs_webhook", "http_folder_per_s", "http_webhook_per_s");

@@ -31,9 +31,9 @@ final class AgentCommand extends SettingsCommand {
         surroundings().lifetime().closeBeforeTheEnd();
         Logs.configure(settings, surroundings().folder(), settings.text(Setting.LOG_LEVEL));
         if (untilInputEnds) {
-            Thread reader = new Thread(this::stopWhenInputEnds, "commandway-input");
-            reader.setDaemon(true);
-            reader.start();
+            DaemonThreads.named("commandway-input")
+                    .newThread(this::stopWhenInputEnds)
+                    .start();
         }
         PrintWriter out = surroundings().out();
         Path data = surroundings().folder().resolve(settings.data());

@@ -54,11 +54,8 @@ final class AgentTools implements AutoCloseable {
                     + " is no folder; it should have the folders tools and toolchains");
         }
         ToolCatalog catalog = ToolCatalog.open(folder);
-        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-tools");
-            thread.setDaemon(true);
-            return thread;
-        });
+        ScheduledExecutorService timer =
+                Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-tools"));
         ToolHandler handler = ToolHandler.builder(catalog, agentFolder.resolve(RUNS))
                 .maxRuns(settings.number(Setting.AGENT_CONCURRENCY), settings.number(Setting.TOOLS_MAX_WAITING))
                 .keep(settings.number(Setting.TOOLS_KEEP_RUNS), settings.duration(Setting.TOOLS_KEEP_FOR))

@@ -24,11 +24,6 @@ final class CancelCommand extends ClientCommand {
                         ApiClient.JSON.createObjectNode(),
                         Map.of());
         printCommand(answer);
-        ExitCode status = statusOf(answer);
-        return switch (status) {
-            case CANCELLED -> ExitCode.OK.code();
-            case STILL_OPEN -> ExitCode.STILL_OPEN.code();
-            default -> ExitCode.FAILED.code();
-        };
+        return statusOf(answer).ofCancelling().code();
     }
 }

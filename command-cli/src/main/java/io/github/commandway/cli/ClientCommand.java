@@ -95,8 +95,7 @@ abstract class ClientCommand extends SettingsCommand {
         if (json) {
             printJson(answer);
         } else {
-            out().println(id);
-            out().flush();
+            print(id);
         }
         return ExitCode.OK.code();
     }

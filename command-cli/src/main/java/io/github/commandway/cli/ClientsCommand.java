@@ -43,8 +43,7 @@ final class ClientsCommand extends ClientCommand {
             if (isJson()) {
                 printJson(answer);
             } else {
-                out().println(Table.printable(answer.toPrettyString()));
-                out().flush();
+                print(answer.toPrettyString());
             }
             return ExitCode.OK.code();
         }

@@ -118,8 +118,7 @@ final class CmdCommand extends ClientCommand {
         ApiClient client = client();
         String id = text(client.post(ApiClient.path("/cmd", query), body, headers), "id");
         if (detach) {
-            out().println(id);
-            out().flush();
+            print(id);
             return ExitCode.OK.code();
         }
         boolean isTold = progress == null ? surroundings().isWatched() : progress;
@@ -176,8 +175,7 @@ final class CmdCommand extends ClientCommand {
         try {
             return Files.readAllBytes(surroundings().folder().resolve(file));
         } catch (IOException e) {
-            throw new UsageException(
-                    "--input " + path + ": the file " + file + " cannot be read: " + e.getMessage(), e);
+            throw new UsageException("--input " + path + ": " + Commandway.described(e), e);
         }
     }
 }

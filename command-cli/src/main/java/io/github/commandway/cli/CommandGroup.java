@@ -9,13 +9,17 @@ import picocli.CommandLine.Spec;
 
 /** A command that does nothing without one of its sub-commands. */
 abstract class CommandGroup implements Runnable {
+    private final List<Object> subcommands;
+
     @Spec
     private @Nullable CommandSpec spec;
 
-    /** This command with what it can do. */
-    abstract CommandLine withSubcommands();
+    CommandGroup(Object... subcommands) {
+        this.subcommands = List.of(subcommands);
+    }
 
-    CommandLine with(Object... subcommands) {
+    /** This command with what it can do. */
+    CommandLine withSubcommands() {
         CommandLine line = new CommandLine(this);
         for (Object subcommand : subcommands) {
             line.addSubcommand(subcommand);

@@ -4,6 +4,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -93,6 +98,7 @@ public final class Commandway implements Runnable {
                 .addSubcommand(new CommandLine(new CmdCommand(surroundings)).setStopAtPositional(true))
                 .addSubcommand(new ResultCommand(surroundings))
                 .addSubcommand(new HistoryCommand(surroundings))
+                .addSubcommand(new SchedulesCommand(surroundings))
                 .addSubcommand(new ToolsCommand(surroundings).withSubcommands())
                 .addSubcommand(new TaskCommand(surroundings).withSubcommands())
                 .addSubcommand(new QueueCommand(surroundings).withSubcommands())
@@ -132,7 +138,7 @@ public final class Commandway implements Runnable {
                 OutputStream.nullOutputStream(),
                 false,
                 new Lifetime()));
-        Set<String> wanted = Set.of("cmd", "result", "history", "tools");
+        Set<String> wanted = Set.of("cmd", "result", "history", "schedules", "tools");
         return commandway.getSubcommands().values().stream()
                 .filter(command -> wanted.contains(command.getCommandName()))
                 .map(command -> command.getUsageMessage(CommandLine.Help.Ansi.OFF))
@@ -172,6 +178,8 @@ public final class Commandway implements Runnable {
             code = ExitCode.USAGE;
         } else if (exception instanceof ApiException refusal) {
             code = refusal.exitCode();
+        } else if (exception instanceof FileSystemException problem) {
+            message = described(problem);
         } else if (message == null || exception instanceof RuntimeException) {
             message = exception.toString();
         }
@@ -184,6 +192,23 @@ public final class Commandway implements Runnable {
         }
         err.flush();
         return code.code();
+    }
+
+    /** What is wrong with a file, for people: many of these exceptions say no more than its name. */
+    static String described(IOException exception) {
+        if (!(exception instanceof FileSystemException problem) || problem.getReason() != null) {
+            return String.valueOf(exception.getMessage());
+        }
+        return problem.getFile()
+                + (problem instanceof NoSuchFileException
+                        ? " does not exist"
+                        : problem instanceof AccessDeniedException
+                                ? " must not be used by this user"
+                                : problem instanceof FileAlreadyExistsException
+                                        ? " is there already"
+                                        : problem instanceof NotDirectoryException
+                                                ? " is no folder"
+                                                : " cannot be used");
     }
 
     @Override

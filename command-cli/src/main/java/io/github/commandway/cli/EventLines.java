@@ -27,11 +27,7 @@ final class EventLines extends BufferedReader {
         super(new InputStreamReader(stream, StandardCharsets.UTF_8));
         this.stream = stream;
         longestSilenceNanos = longestSilence.toNanos();
-        guard = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-silence");
-            thread.setDaemon(true);
-            return thread;
-        });
+        guard = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-silence"));
         long interval = Math.max(1, longestSilenceNanos / 10);
         guard.scheduleWithFixedDelay(this::endIfSilent, interval, interval, TimeUnit.NANOSECONDS);
     }

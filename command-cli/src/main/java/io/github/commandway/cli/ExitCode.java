@@ -27,6 +27,15 @@ enum ExitCode {
         return meaning;
     }
 
+    /** The exit code of having cancelled something that has ended like this. */
+    ExitCode ofCancelling() {
+        return switch (this) {
+            case CANCELLED -> OK;
+            case STILL_OPEN -> STILL_OPEN;
+            default -> FAILED;
+        };
+    }
+
     /** The exit code for the outcome of a command, by its status in JSON. */
     static ExitCode ofStatus(String status) {
         return switch (status) {

@@ -3,6 +3,7 @@ package io.github.commandway.cli;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.JsonNode;
 
@@ -34,11 +35,8 @@ final class HistoryCommand extends ClientCommand {
             order = 5)
     private String result = "";
 
-    @Option(names = "--limit", paramLabel = "<number>", description = "How many at most. Default: 50", order = 6)
-    private int limit = 50;
-
-    @Option(names = "--cursor", paramLabel = "<cursor>", description = "Continue after an earlier list.", order = 7)
-    private String cursor = "";
+    @Mixin
+    private final PageOptions page = new PageOptions();
 
     HistoryCommand(Surroundings surroundings) {
         super(surroundings);
@@ -53,18 +51,18 @@ final class HistoryCommand extends ClientCommand {
         query.put("from", from);
         query.put("until", until);
         query.put("result", result);
-        query.put("limit", Integer.toString(limit));
-        query.put("cursor", cursor);
+        page.put(query);
         JsonNode answer = client().get(ApiClient.path("/history", query));
         if (isJson()) {
             printJson(answer);
             return ExitCode.OK.code();
         }
-        Table table = new Table("RUN", "TOOL", "USER", "STATUS", "EXIT", "CREATED", "ENDED");
+        Table table = new Table("RUN", "TOOL", "VERSION", "USER", "STATUS", "EXIT", "CREATED", "ENDED");
         for (JsonNode run : answer.path("runs")) {
             table.row(
                     text(run, "id"),
                     run.has("toolchain") ? "toolchain=" + text(run, "toolchain") : text(run, "tool"),
+                    text(run.path("result"), "version"),
                     text(run, "user"),
                     text(run, "status"),
                     text(run, "exit_code"),
@@ -72,9 +70,7 @@ final class HistoryCommand extends ClientCommand {
                     text(run, "ended_at"));
         }
         table.print(out());
-        if (!text(answer, "next_cursor").isEmpty()) {
-            surroundings().err().println("There are more: --cursor " + text(answer, "next_cursor"));
-        }
+        PageOptions.tellOfMore(answer, surroundings().err());
         return ExitCode.OK.code();
     }
 }

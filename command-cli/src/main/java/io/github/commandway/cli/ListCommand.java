@@ -3,6 +3,7 @@ package io.github.commandway.cli;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.JsonNode;
 
@@ -18,11 +19,8 @@ final class ListCommand extends ClientCommand {
             order = 2)
     private String status = "";
 
-    @Option(names = "--limit", paramLabel = "<number>", description = "How many at most. Default: 50", order = 3)
-    private int limit = 50;
-
-    @Option(names = "--cursor", paramLabel = "<cursor>", description = "Continue after an earlier list.", order = 4)
-    private String cursor = "";
+    @Mixin
+    private final PageOptions page = new PageOptions();
 
     ListCommand(Surroundings surroundings) {
         super(surroundings);
@@ -33,8 +31,7 @@ final class ListCommand extends ClientCommand {
         Map<String, String> query = new LinkedHashMap<>();
         query.put("client_id", clientId);
         query.put("status", status);
-        query.put("limit", Integer.toString(limit));
-        query.put("cursor", cursor);
+        page.put(query);
         JsonNode answer = client().get(ApiClient.path("/api/commands", query));
         if (isJson()) {
             printJson(answer);
@@ -51,9 +48,7 @@ final class ListCommand extends ClientCommand {
                     text(command, "created_at"));
         }
         table.print(out());
-        if (!text(answer, "next_cursor").isEmpty()) {
-            surroundings().err().println("There are more: --cursor " + text(answer, "next_cursor"));
-        }
+        PageOptions.tellOfMore(answer, surroundings().err());
         return ExitCode.OK.code();
     }
 }

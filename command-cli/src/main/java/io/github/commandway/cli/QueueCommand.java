@@ -3,7 +3,6 @@ package io.github.commandway.cli;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import tools.jackson.databind.JsonNode;
@@ -13,16 +12,8 @@ import tools.jackson.databind.JsonNode;
         description = "Shows the queues of a server, and holds back, goes on with or empties one.",
         mixinStandardHelpOptions = true)
 final class QueueCommand extends CommandGroup {
-    private final Surroundings surroundings;
-
     QueueCommand(Surroundings surroundings) {
-        this.surroundings = surroundings;
-    }
-
-    @Override
-    CommandLine withSubcommands() {
-        return with(
-                new Status(surroundings), new Pause(surroundings), new Resume(surroundings), new Purge(surroundings));
+        super(new Status(surroundings), new Pause(surroundings), new Resume(surroundings), new Purge(surroundings));
     }
 
     /** What all of them do with an answer. */

@@ -155,11 +155,8 @@ final class ServerProcess implements AutoCloseable {
             store.close();
             throw new UsageException(String.valueOf(e.getMessage()), e);
         }
-        ScheduledExecutorService hourly = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-hourly");
-            thread.setDaemon(true);
-            return thread;
-        });
+        ScheduledExecutorService hourly =
+                Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-hourly"));
         ServerProcess server = new ServerProcess(
                 data,
                 settings.duration(Setting.SHUTDOWN_GRACE),

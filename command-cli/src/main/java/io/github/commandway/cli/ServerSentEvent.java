@@ -3,6 +3,8 @@ package io.github.commandway.cli;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.util.function.Predicate;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 
 /**
  * One event of a stream in the form of the HTML standard, section 9.2.
@@ -12,6 +14,15 @@ import java.util.function.Predicate;
  * @param data the {@code data} lines
  */
 record ServerSentEvent(String id, String type, String data) {
+    /** The data as JSON, which is what servers of ours send. */
+    JsonNode json() {
+        try {
+            return ApiClient.JSON.readTree(data);
+        } catch (JacksonException e) {
+            throw new IllegalStateException("the server sent an event that is not JSON: " + data, e);
+        }
+    }
+
     /** Reads events until the stream ends or {@code consumer} wants no more. */
     static void read(BufferedReader lines, Predicate<ServerSentEvent> consumer) throws IOException {
         String id = "";

@@ -325,11 +325,8 @@ final class ServerStore implements AutoCloseable {
     }
 
     private void notifyBy(OutboxRelay.Builder builder, NotifyFile notify) {
-        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-notify");
-            thread.setDaemon(true);
-            return thread;
-        });
+        ScheduledExecutorService timer =
+                Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-notify"));
         notifyTimer = timer;
         for (NotifyFile.Receiver receiver : notify.receivers()) {
             Publisher publisher = receiver.publisher(timer, commands::events);

@@ -6,6 +6,7 @@ import io.github.commandway.http.HttpFacade;
 import io.github.commandway.http.ToolHttpOptions;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.IdGenerator;
+import io.github.commandway.tool.api.ScheduleInfo;
 import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.ToolCatalog;
 import io.github.commandway.tools.ToolHandler;
@@ -25,7 +26,6 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +34,7 @@ final class ServerTools implements AutoCloseable {
     private static final String FOLDER = "tools";
     private static final String RUNS = "runs";
     private static final String SCHEDULES = "schedules.json";
+    private static final int NEXT_TIMES = 3;
     private static final Duration MADE_UP_WITHIN = Duration.ofHours(24);
 
     private final Path folder;
@@ -43,7 +44,7 @@ final class ServerTools implements AutoCloseable {
     private final ScheduledExecutorService timer;
     private @Nullable ToolUpdater updater;
     private @Nullable ExecutorService updating;
-    private @Nullable ToolSchedules schedules;
+    private volatile @Nullable ToolSchedules schedules;
     private @Nullable ScheduledExecutorService scheduling;
 
     private ServerTools(
@@ -64,15 +65,15 @@ final class ServerTools implements AutoCloseable {
      */
     static ServerTools open(Settings settings, Path started) throws IOException {
         Path folder = folder(settings, started);
-        if (settings.given(Setting.TOOLS_FOLDER).isPresent() && !Files.isDirectory(folder)) {
-            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
-                    + " is no folder; it should have the folders tools and toolchains");
+        if (settings.given(Setting.TOOLS_FOLDER).isPresent()) {
+            requireFolder(folder);
         }
         ToolCatalog catalog = ToolCatalog.open(folder);
         Optional<Duration> updates = settings.given(Setting.TOOLS_UPDATE_EVERY).map(Kind::duration);
         Optional<ToolInstaller.Builder> installer =
                 updates.map(every -> Repositories.installer(settings, started, catalog));
-        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(daemons("commandway-tools"));
+        ScheduledExecutorService timer =
+                Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-tools"));
         catalog.watch(timer, settings.duration(Setting.TOOLS_RELOAD_EVERY));
         Path runs = started.resolve(settings.data()).resolve(RUNS);
         ToolHandler handler = ToolHandler.builder(catalog, runs)
@@ -89,16 +90,16 @@ final class ServerTools implements AutoCloseable {
         return tools;
     }
 
-    private static ThreadFactory daemons(String name) {
-        return task -> {
-            Thread thread = new Thread(task, name);
-            thread.setDaemon(true);
-            return thread;
-        };
+    /** @throws UsageException if it is none */
+    static void requireFolder(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
+                    + " is no folder; it should have the folders tools and toolchains");
+        }
     }
 
     private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {
-        updating = Executors.newSingleThreadExecutor(daemons("commandway-tool-updates"));
+        updating = Executors.newSingleThreadExecutor(DaemonThreads.named("commandway-tool-updates"));
         updater = ToolUpdater.start(installer, wanted, timer, updating, every, update -> {
             // the updater has told the log of it
         });
@@ -117,7 +118,9 @@ final class ServerTools implements AutoCloseable {
 
     /** Has them run over HTTP. */
     void addTo(HttpFacade.Builder facade, Settings settings) {
-        ToolHttpOptions options = ToolHttpOptions.ofDefaults().withCommandLineHelp(Commandway::helpOfTools);
+        ToolHttpOptions options = ToolHttpOptions.ofDefaults()
+                .withCommandLineHelp(Commandway::helpOfTools)
+                .withSchedules(this::listSchedules);
         String ids = settings.text(Setting.TOOLS_IDS);
         facade.tools(
                 handler,
@@ -140,7 +143,7 @@ final class ServerTools implements AutoCloseable {
                 .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
                 .orElse(MADE_UP_WITHIN);
         // not the other timer, which may be busy for minutes with the folders of old runs
-        scheduling = Executors.newSingleThreadScheduledExecutor(daemons("commandway-schedules"));
+        scheduling = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-schedules"));
         schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
                 .madeUpWithin(within)
                 .start(scheduling);
@@ -170,18 +173,25 @@ final class ServerTools implements AutoCloseable {
                 + (handler.hasSandbox()
                         ? "there is a sandbox"
                         : "there is no sandbox, so tools that need one are refused"));
-        if (schedules != null) {
-            schedules.list(1).forEach(planned -> lines.add(described(planned)));
-        }
+        listSchedules().forEach(schedule -> lines.add(described(schedule)));
         catalog.problems().forEach(problem -> lines.add("not usable: " + described(problem)));
         return lines;
     }
 
-    private static String described(ToolSchedules.Planned planned) {
-        return "schedule " + planned.schedule().name()
-                + (planned.next().isEmpty()
-                        ? " is not enabled"
-                        : ": next at " + planned.next().get(0).atZone(planned.zone()));
+    private List<ScheduleInfo> listSchedules() {
+        ToolSchedules running = schedules;
+        return running == null ? List.of() : running.list(NEXT_TIMES);
+    }
+
+    private static String described(ScheduleInfo schedule) {
+        return "schedule " + schedule.name()
+                + (schedule.enabled() ? ": next at " + nextTime(schedule) : " is not enabled");
+    }
+
+    private static String nextTime(ScheduleInfo schedule) {
+        return schedule.next().isEmpty()
+                ? "no time"
+                : schedule.next().get(0).atZone(schedule.zone()).toString();
     }
 
     /** What is wrong, behind the place in the form that editors follow. */

@@ -100,6 +100,12 @@ abstract class SettingsCommand implements Callable<Integer> {
         return surroundings;
     }
 
+    /** Prints a line at once, without control characters. */
+    void print(String line) {
+        surroundings.out().println(Table.printable(line));
+        surroundings.out().flush();
+    }
+
     boolean isVerbose() {
         return verbose;
     }

@@ -5,7 +5,6 @@ import java.math.BigDecimal;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -18,16 +17,8 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Puts tasks, which are commands, into a queue of a server, and asks for them.",
         mixinStandardHelpOptions = true)
 final class TaskCommand extends CommandGroup {
-    private final Surroundings surroundings;
-
     TaskCommand(Surroundings surroundings) {
-        this.surroundings = surroundings;
-    }
-
-    @Override
-    CommandLine withSubcommands() {
-        return with(
-                new Submit(surroundings), new Get(surroundings), new Listing(surroundings), new Cancel(surroundings));
+        super(new Submit(surroundings), new Get(surroundings), new Listing(surroundings), new Cancel(surroundings));
     }
 
     /** What all of them know of a task. */
@@ -198,11 +189,8 @@ final class TaskCommand extends CommandGroup {
         @Option(names = "--type", paramLabel = "<type>", description = "Only those of this kind.", order = 3)
         private String type = "";
 
-        @Option(names = "--limit", paramLabel = "<number>", description = "How many at most. Default: 50", order = 4)
-        private int limit = 50;
-
-        @Option(names = "--cursor", paramLabel = "<cursor>", description = "Continue after an earlier list.", order = 5)
-        private String cursor = "";
+        @Mixin
+        private final PageOptions page = new PageOptions();
 
         Listing(Surroundings surroundings) {
             super(surroundings);
@@ -214,8 +202,7 @@ final class TaskCommand extends CommandGroup {
             query.put("queue", queue);
             query.put("status", status);
             query.put("cmd_type", type);
-            query.put("limit", Integer.toString(limit));
-            query.put("cursor", cursor);
+            page.put(query);
             JsonNode answer = client().get(ApiClient.path("/tasks", query));
             if (isJson()) {
                 printJson(answer);
@@ -232,9 +219,7 @@ final class TaskCommand extends CommandGroup {
                         text(task, "submit_time"));
             }
             table.print(out());
-            if (!text(answer, "next_cursor").isEmpty()) {
-                surroundings().err().println("There are more: --cursor " + text(answer, "next_cursor"));
-            }
+            PageOptions.tellOfMore(answer, surroundings().err());
             return ExitCode.OK.code();
         }
     }
@@ -255,11 +240,7 @@ final class TaskCommand extends CommandGroup {
         public Integer call() throws ApiException, InterruptedException {
             JsonNode answer = client().post(path(id) + "/cancel", ApiClient.JSON.createObjectNode(), Map.of());
             printTask(answer.path("task"));
-            return switch (outcome(answer.path("task"))) {
-                case CANCELLED -> ExitCode.OK.code();
-                case STILL_OPEN -> ExitCode.STILL_OPEN.code();
-                default -> ExitCode.FAILED.code();
-            };
+            return outcome(answer.path("task")).ofCancelling().code();
         }
     }
 }

@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -20,16 +19,8 @@ import picocli.CommandLine.Parameters;
                 "Join tokens, with which agents on other machines get their certificates. Works on the server's data folder, whether it runs or not.",
         mixinStandardHelpOptions = true)
 final class TokenCommand extends CommandGroup {
-    private final Surroundings surroundings;
-
     TokenCommand(Surroundings surroundings) {
-        this.surroundings = surroundings;
-    }
-
-    @Override
-    CommandLine withSubcommands() {
-        return with(
-                new Create(surroundings), new List(surroundings), new Revoke(surroundings), new Release(surroundings));
+        super(new Create(surroundings), new List(surroundings), new Revoke(surroundings), new Release(surroundings));
     }
 
     /** What all of them need: the tokens of the data folder. */
@@ -43,11 +34,6 @@ final class TokenCommand extends CommandGroup {
             return ServerIdentity.open(
                             surroundings().folder().resolve(settings().data()))
                     .tokens();
-        }
-
-        void print(String line) {
-            surroundings().out().println(line);
-            surroundings().out().flush();
         }
     }
 

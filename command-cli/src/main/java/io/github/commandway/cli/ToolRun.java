@@ -12,7 +12,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /** A run of a tool on a server as its caller sees it: what it writes comes out of the standard streams, and its exit code is the program's. */
@@ -75,9 +74,6 @@ final class ToolRun {
             }
             page = client.get(pagePath(id, ClientCommand.text(page, "next")));
         }
-        if (!page.path("output_complete").asBoolean(true)) {
-            say("some of the output is not kept");
-        }
         end = page;
         return tellEnd();
     }
@@ -91,6 +87,9 @@ final class ToolRun {
     }
 
     private int tellEnd() {
+        if (!end.path("output_complete").asBoolean(true)) {
+            say("some of the output is not kept");
+        }
         ExitCode outcome = ExitCode.ofStatus(ClientCommand.text(end, "status"));
         JsonNode code = end.path("exit_code");
         // a run that failed has no exit code that says otherwise
@@ -143,28 +142,20 @@ final class ToolRun {
 
     @SuppressWarnings("IllegalCatch")
     private static Thread start(String name, Work work, CompletableFuture<Integer> exit) {
-        Thread thread = new Thread(
-                () -> {
-                    try {
-                        work.run();
-                    } catch (Exception e) {
-                        exit.completeExceptionally(e);
-                    }
-                },
-                name);
-        thread.setDaemon(true);
+        Thread thread = DaemonThreads.named(name).newThread(() -> {
+            try {
+                work.run();
+            } catch (Exception e) {
+                exit.completeExceptionally(e);
+            }
+        });
         thread.start();
         return thread;
     }
 
     /** Prints an event, and says whether more are wanted. */
     private boolean show(ServerSentEvent event) {
-        JsonNode data;
-        try {
-            data = ApiClient.JSON.readTree(event.data());
-        } catch (JacksonException e) {
-            throw new IllegalStateException("the server sent an event that is not JSON: " + event.data(), e);
-        }
+        JsonNode data = event.json();
         if (isJson) {
             surroundings.out().println(data);
             surroundings.out().flush();

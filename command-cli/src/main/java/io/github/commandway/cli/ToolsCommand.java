@@ -5,8 +5,8 @@ import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.Tool;
 import io.github.commandway.tools.ToolCatalog;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Set;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -16,15 +16,8 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Shows the tools of a server, and works on its folder of tools.",
         mixinStandardHelpOptions = true)
 final class ToolsCommand extends CommandGroup {
-    private final Surroundings surroundings;
-
     ToolsCommand(Surroundings surroundings) {
-        this.surroundings = surroundings;
-    }
-
-    @Override
-    CommandLine withSubcommands() {
-        return with(
+        super(
                 new Listing(surroundings),
                 new Check(surroundings),
                 new ToolsRepositoryCommands.Install(surroundings),
@@ -75,11 +68,6 @@ final class ToolsCommand extends CommandGroup {
         OnFolder(Surroundings surroundings) {
             super(surroundings, Set.of(Role.TOOLS));
         }
-
-        void print(String line) {
-            surroundings().out().println(Table.printable(line));
-            surroundings().out().flush();
-        }
     }
 
     @Command(
@@ -93,8 +81,9 @@ final class ToolsCommand extends CommandGroup {
 
         @Override
         public Integer call() throws IOException {
-            ToolCatalog catalog = ToolCatalog.open(
-                    ServerTools.folder(settings(), surroundings().folder()));
+            Path folder = ServerTools.folder(settings(), surroundings().folder());
+            ServerTools.requireFolder(folder);
+            ToolCatalog catalog = ToolCatalog.open(folder);
             Table table = new Table("TOOL", "VERSION", "DESCRIPTION");
             for (Tool tool : catalog.tools()) {
                 table.row(tool.name(), tool.version(), tool.description());

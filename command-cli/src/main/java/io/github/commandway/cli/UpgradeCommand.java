@@ -70,9 +70,4 @@ final class UpgradeCommand extends SettingsCommand {
         Semver other = Semver.parse(than);
         return (one == null || other == null) ? !version.equals(than) : one.isGreaterThan(other);
     }
-
-    private void print(String line) {
-        surroundings().out().println(line);
-        surroundings().out().flush();
-    }
 }

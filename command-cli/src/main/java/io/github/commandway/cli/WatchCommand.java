@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.time.Duration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 @Command(
@@ -37,20 +36,14 @@ final class WatchCommand extends ClientCommand {
 
     /** Prints an event, and says whether more are wanted. */
     private boolean show(ServerSentEvent event) {
-        JsonNode data;
-        try {
-            data = ApiClient.JSON.readTree(event.data());
-        } catch (JacksonException e) {
-            throw new IllegalStateException("the server sent an event that is not JSON: " + event.data(), e);
-        }
+        JsonNode data = event.json();
         if (isEnd(event.type())) {
             end = event.type();
         }
         if (isJson()) {
             printJson(data);
         } else {
-            out().println(line(data));
-            out().flush();
+            print(line(data));
         }
         return end.isEmpty();
     }

@@ -51,7 +51,7 @@ class ArchitectureTest {
     @ArchTest
     static final ArchRule builtInHandlersNeedOnlyTheJdk = classes()
             .that()
-            .resideInAnyPackage(ROOT + "system..", ROOT + "boot..")
+            .resideInAnyPackage(ROOT + "system..", ROOT + "boot..", ROOT + "exec..")
             .should()
             .onlyDependOnClassesThat()
             .resideInAnyPackage(
@@ -59,6 +59,7 @@ class ArchitectureTest {
                     ROOT + "process..",
                     ROOT + "system..",
                     ROOT + "boot..",
+                    ROOT + "exec..",
                     "java..",
                     "javax..",
                     "org.slf4j..",

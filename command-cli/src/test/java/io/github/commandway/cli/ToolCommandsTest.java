@@ -56,6 +56,8 @@ class ToolCommandsTest {
                       cmd: copy
                       stdin: 'for ${steps.first.stdout}'
                 """);
+        write("schedules/yearly.yaml", "cron: '0 0 1 1 *'\nzone: Asia/Shanghai\ncmd: greet\n");
+        write("schedules/resting.yaml", "cron: '0 0 1 1 *'\ntoolchain: exportjob\non: queue:default\nenabled: false\n");
         server = new Run(folder);
         serverThread = server.start(
                 "-p",
@@ -148,7 +150,7 @@ class ToolCommandsTest {
         assertThat(env.out()).isEqualTo("a=b\nfrom a file\n");
         assertThat(named.out()).isEqualTo("it is me\n");
         assertThat(missing.exitCode()).isEqualTo(ExitCode.USAGE.code());
-        assertThat(missing.err()).contains("nowhere.txt cannot be read");
+        assertThat(missing.err()).contains("nowhere.txt does not exist");
     }
 
     @Test
@@ -280,6 +282,19 @@ class ToolCommandsTest {
     }
 
     @Test
+    void schedulesAreListedWithTheirNextTimes() {
+        assertThat(client("schedules").out().lines())
+                .anyMatch(line -> line.matches("yearly +greet +\\d{4}-12-31T16:00:00Z *"))
+                .anyMatch(line -> line.matches("resting +toolchain=exportjob +queue:default +not enabled *"));
+        assertThat(json(client("schedules", "--json"))
+                        .path("schedules")
+                        .path(1)
+                        .path("next")
+                        .size())
+                .isEqualTo(3);
+    }
+
+    @Test
     void theHistoryHasTheRunsThatAreAskedFor() {
         String failed = detached("greet");
         String completed = detached("ok");
@@ -298,6 +313,14 @@ class ToolCommandsTest {
                         .size())
                 .isEqualTo(1);
         assertThat(client("history", "--from", "yesterday").exitCode()).isEqualTo(ExitCode.USAGE.code());
+    }
+
+    @Test
+    void aFolderOfToolsThatIsNotThereIsNoEmptyOne() {
+        Run checked = client("tools", "check", "--tools-folder", "nowhere");
+
+        assertThat(checked.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(checked.err()).contains("nowhere is no folder");
     }
 
     @Test

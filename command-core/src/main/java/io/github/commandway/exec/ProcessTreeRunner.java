@@ -3,43 +3,33 @@ package io.github.commandway.exec;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Runs a program to its end in the calling thread, and ends all that came from it when the thread is interrupted or the time is over. Thread-safe.
  *
- * <p>What came from it is found in three ways, as each misses some: by process group, by parent, and by an environment variable that only they
- * have (Linux). It gets SIGTERM, and what is left after the grace time SIGKILL. A wrapper that makes a namespace of processes is ended last, and its end
+ * <p>What came from it is found by process group, and as a {@link ProcessTree} finds it. It gets SIGTERM, and what is left after the grace time SIGKILL. A wrapper that makes a namespace of processes is ended last, and its end
  * ends whatever is left in there.
  */
 public final class ProcessTreeRunner {
-    /** In the environment of everything that is started. */
-    private static final String MARKER = "COMMANDWAY_COMMAND";
-
-    private static final Path PROC = Path.of("/proc");
     private static final int CHUNK = 64 << 10;
     private static final long POLL_MILLIS = 10;
-    private static final Duration AFTER_KILL = Duration.ofSeconds(5);
+    private static final Duration SIGNAL_LIMIT = Duration.ofSeconds(5);
 
-    /** With the number of the run: ids alone repeat when several of us share a machine. */
-    private static final long SELF = ProcessHandle.current().pid();
+    /** The first wait after there was output, as there will often be more of it soon; then twice as long each time. */
+    private static final long SHORTEST_POLL_NANOS = 50_000;
 
     private final LongSupplier nanoTicker;
-    private final AtomicLong runs = new AtomicLong();
 
     /** @param nanoTicker measures timeouts, such as {@link System#nanoTime} */
     public ProcessTreeRunner(LongSupplier nanoTicker) {
@@ -119,19 +109,17 @@ public final class ProcessTreeRunner {
         if (task.stdin != null) {
             builder.redirectInput(task.stdin.toFile());
         }
-        String mark = task.id + "/" + SELF + "." + runs.incrementAndGet();
         builder.environment().clear();
         builder.environment().putAll(task.environment);
-        builder.environment().put(MARKER, mark);
 
         long start = nanoTicker.getAsLong();
-        Process process = builder.start();
-        Tree tree = new Tree(process, task, MARKER + "=" + mark);
+        Ending ending = new Ending(task, ProcessTree.start(builder, task.id, nanoTicker));
+        Process process = ending.process;
         // Not after the output has been read: a process in the background that goes on writing would keep the JDK's own
         // reading at exit busy for ever.
-        CompletableFuture<Boolean> sweep = tree.isNamespace()
+        CompletableFuture<Boolean> sweep = ending.isNamespace()
                 ? CompletableFuture.completedFuture(true)
-                : process.onExit().thenApply(exited -> tree.endRest());
+                : process.onExit().thenApply(exited -> ending.endRest());
         Outcome outcome = null;
         try {
             process.getOutputStream().close();
@@ -144,13 +132,13 @@ public final class ProcessTreeRunner {
             if (end == End.EXITED) {
                 outcome = new Outcome(end, process.exitValue(), sweep.join());
             } else {
-                outcome = new Outcome(end, -1, tree.end());
+                outcome = new Outcome(end, -1, ending.end());
                 takeLastWords(process, sink);
             }
             return outcome;
         } finally {
             if (outcome == null) {
-                tree.end();
+                ending.end();
             }
             process.getInputStream().close();
             process.getErrorStream().close();
@@ -160,6 +148,7 @@ public final class ProcessTreeRunner {
     /** Polls, since a blocked read of a pipe can be neither interrupted nor given a time limit. */
     private End await(Task task, Sink sink, Process process, long start) throws IOException, InterruptedException {
         byte[] buffer = new byte[CHUNK];
+        long pause = TimeUnit.MILLISECONDS.toNanos(POLL_MILLIS);
         while (true) {
             boolean over = nanoTicker.getAsLong() - start >= task.timeout.toNanos();
             boolean exited = !process.isAlive();
@@ -175,7 +164,12 @@ public final class ProcessTreeRunner {
             if (Thread.interrupted()) {
                 return End.INTERRUPTED;
             }
-            if (!moved) {
+            if (moved) {
+                pause = SHORTEST_POLL_NANOS;
+            } else if (pause < TimeUnit.MILLISECONDS.toNanos(POLL_MILLIS)) {
+                LockSupport.parkNanos(pause);
+                pause *= 2;
+            } else {
                 process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS);
             }
         }
@@ -208,17 +202,17 @@ public final class ProcessTreeRunner {
         return true;
     }
 
-    /** A process and everything that came from it. */
-    private final class Tree {
-        private final Process process;
+    /** How the processes of one run are ended. */
+    private static final class Ending {
         private final Task task;
-        private final byte[] marker;
-        private volatile boolean ending;
+        private final ProcessTree tree;
+        private final Process process;
+        private volatile boolean begun;
 
-        Tree(Process process, Task task, String marker) {
-            this.process = process;
+        Ending(Task task, ProcessTree tree) {
             this.task = task;
-            this.marker = marker.getBytes(StandardCharsets.UTF_8);
+            this.tree = tree;
+            process = tree.process();
         }
 
         /** The end of a namespace's wrapper is the end of all that is in it. */
@@ -228,43 +222,30 @@ public final class ProcessTreeRunner {
 
         /** When the process has ended by itself: ends what it left. Returns whether nothing known is left. */
         boolean endRest() {
-            if (ending) {
+            if (begun) {
                 return true;
             }
             signalGroup("KILL");
-            return !task.endDetached || killUntilNoneIsFound();
-        }
-
-        private boolean killUntilNoneIsFound() {
-            long start = nanoTicker.getAsLong();
-            while (true) {
-                Set<ProcessHandle> rest = members();
-                rest.removeIf(member -> !isRunning(member));
-                if (rest.isEmpty() || nanoTicker.getAsLong() - start >= AFTER_KILL.toNanos()) {
-                    return rest.isEmpty();
-                }
-                rest.forEach(ProcessHandle::destroyForcibly);
-                awaitEnd(rest, AFTER_KILL);
-            }
+            return !task.endDetached || tree.kill();
         }
 
         /** Ends all of it. Keeps on although the thread is interrupted, but then without the grace time. Returns whether nothing known is left. */
         boolean end() {
-            ending = true;
-            Set<ProcessHandle> members = members();
+            begun = true;
+            // before any signal, since what loses its parent is not found by it any more
+            Set<ProcessHandle> members = tree.members();
+            boolean interrupted = false;
             if (!task.grace.isZero()) {
                 signalGroup("TERM");
                 members.stream().filter(this::isNoWrapper).forEach(ProcessHandle::destroy);
+                interrupted = tree.awaitEnd(members, task.grace);
             }
-            boolean interrupted = awaitEnd(members, task.grace);
             signalGroup("KILL");
-            members.forEach(ProcessHandle::destroyForcibly);
-            boolean allEnded = killUntilNoneIsFound();
-            interrupted |= awaitEnd(members, AFTER_KILL);
+            boolean allEnded = tree.kill();
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
-            return allEnded && members.stream().noneMatch(ProcessTreeRunner::isRunning);
+            return allEnded;
         }
 
         /** A wrapper that ends on SIGTERM would end all the others at once, without their grace time. */
@@ -274,39 +255,6 @@ public final class ProcessTreeRunner {
                             .command()
                             .map(program -> !task.containment.wrapper().contains(program))
                             .orElse(true);
-        }
-
-        /** Returns early, with true, if the thread is interrupted. */
-        private boolean awaitEnd(Set<ProcessHandle> members, Duration limit) {
-            long start = nanoTicker.getAsLong();
-            try {
-                while (members.stream().anyMatch(ProcessTreeRunner::isRunning)
-                        && nanoTicker.getAsLong() - start < limit.toNanos()) {
-                    TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
-                }
-                return false;
-            } catch (InterruptedException e) {
-                return true;
-            }
-        }
-
-        private Set<ProcessHandle> members() {
-            Set<ProcessHandle> members = new LinkedHashSet<>();
-            members.add(process.toHandle());
-            process.descendants().forEach(members::add);
-            if (Files.isDirectory(PROC)) {
-                ProcessHandle.allProcesses().filter(this::isMarked).forEach(members::add);
-            }
-            return members;
-        }
-
-        private boolean isMarked(ProcessHandle candidate) {
-            try {
-                return contains(Files.readAllBytes(PROC.resolve(candidate.pid() + "/environ")), marker);
-            } catch (IOException e) {
-                // It has ended meanwhile, or it is somebody else's.
-                return false;
-            }
         }
 
         /** Java has no signal to a group, and the shell has it built in. */
@@ -325,7 +273,7 @@ public final class ProcessTreeRunner {
                         .redirectErrorStream(true)
                         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                         .start();
-                kill.waitFor(AFTER_KILL.toSeconds(), TimeUnit.SECONDS);
+                kill.waitFor(SIGNAL_LIMIT.toSeconds(), TimeUnit.SECONDS);
             } catch (IOException e) {
                 throw new UncheckedIOException("the processes of a command cannot be ended", e);
             } catch (InterruptedException e) {
@@ -333,35 +281,5 @@ public final class ProcessTreeRunner {
                 Thread.currentThread().interrupt();
             }
         }
-    }
-
-    /** Whether the process runs. One that has ended but that nobody has waited for, as happens in containers, does not count. */
-    public static boolean isRunning(ProcessHandle process) {
-        if (!process.isAlive()) {
-            return false;
-        }
-        Path stat = PROC.resolve(process.pid() + "/stat");
-        if (!Files.exists(stat)) {
-            return process.isAlive();
-        }
-        try {
-            String line = Files.readString(stat, StandardCharsets.ISO_8859_1);
-            return line.charAt(line.lastIndexOf(')') + 2) != 'Z';
-        } catch (IOException e) {
-            return process.isAlive();
-        }
-    }
-
-    private static boolean contains(byte[] environment, byte[] variable) {
-        int start = 0;
-        for (int i = 0; i <= environment.length; i++) {
-            if (i == environment.length || environment[i] == 0) {
-                if (Arrays.equals(environment, start, i, variable, 0, variable.length)) {
-                    return true;
-                }
-                start = i + 1;
-            }
-        }
-        return false;
     }
 }

@@ -8,6 +8,7 @@ import io.github.commandway.dispatch.Registry;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult.Outcome;
 import io.github.commandway.manager.CommandRejectedException.Code;
+import io.github.commandway.timing.DaemonThreads;
 import io.github.commandway.timing.DeadlineWheel;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
@@ -21,7 +22,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ThreadLocalRandom;
@@ -91,7 +91,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         admission = new Admission(builder.maxOpen, builder.maxOpenBytes);
         events = new EventDelivery(builder.listeners);
         ownsTimer = builder.timer == null;
-        timer = builder.timer == null ? newTimer() : builder.timer;
+        timer = builder.timer == null ? DaemonThreads.newTimer("commandway-timer") : builder.timer;
         deadlines = new DeadlineWheel<>(ticker.getAsLong());
         followers = new Followers(store, promises, deadlines, tags::incrementAndGet, this::live, this::release);
         registry.freeze();
@@ -1054,6 +1054,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         boolean handedOver;
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
+            if (handedOver && mayStillTell(command)) {
+                return;
+            }
         }
         end(
                 command,
@@ -1062,6 +1065,23 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 handedOver ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
                 handedOver ? "no outcome within the timeout of " + command.request.timeout() : notHandedOver(command),
                 null);
+    }
+
+    /** Gives the handler time to say what became of a command that it is ending, once. The lock is held. */
+    private boolean mayStillTell(LiveCommand command) {
+        if (command.status.isTerminal() || command.is(LiveCommand.STOPPING)) {
+            return false;
+        }
+        Duration grace = registry.get(command.commandId()) instanceof QueueingHandler queueing
+                ? queueing.stopGrace(command)
+                : Duration.ZERO;
+        if (grace.isZero()) {
+            return false;
+        }
+        command.mark(LiveCommand.STOPPING);
+        command.deadlineNanos(ticker.getAsLong() + grace.toNanos());
+        deadlines.schedule(command, command.deadlineNanos());
+        return true;
     }
 
     private static String notHandedOver(LiveCommand command) {
@@ -1177,14 +1197,6 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             timer.shutdownNow();
         }
         store.close();
-    }
-
-    private static ScheduledExecutorService newTimer() {
-        return Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-timer");
-            thread.setDaemon(true);
-            return thread;
-        });
     }
 
     /** Ends a watch. Closing it twice does nothing. */

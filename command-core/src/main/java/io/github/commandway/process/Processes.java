@@ -4,6 +4,7 @@ import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.process.ProcessException.Code;
+import io.github.commandway.timing.DaemonThreads;
 import io.github.commandway.timing.DeadlineWheel;
 import java.time.Clock;
 import java.time.Duration;
@@ -14,7 +15,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -70,7 +70,7 @@ public final class Processes implements Mail, AutoCloseable {
         clock = builder.clock;
         ticker = builder.ticker;
         ownsTimer = builder.timer == null;
-        timer = builder.timer == null ? newTimer() : builder.timer;
+        timer = builder.timer == null ? DaemonThreads.newTimer("commandway-process-timer") : builder.timer;
         maxProcesses = builder.maxProcesses;
         closeTimeout = builder.closeTimeout;
         deadlines = new DeadlineWheel<>(ticker.getAsLong());
@@ -656,14 +656,6 @@ public final class Processes implements Mail, AutoCloseable {
         if (ownsTimer) {
             timer.shutdown();
         }
-    }
-
-    private static ScheduledExecutorService newTimer() {
-        return Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-process-timer");
-            thread.setDaemon(true);
-            return thread;
-        });
     }
 
     /** A change of what ties one process to another. */

@@ -18,8 +18,10 @@ import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.Target;
+import io.github.commandway.timing.DaemonThreads;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -28,7 +30,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -70,7 +71,7 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
         eligibility = builder.eligibility;
         maxWaiting = builder.maxWaiting;
         ownsTimer = builder.timer == null;
-        timer = builder.timer == null ? newTimer() : builder.timer;
+        timer = builder.timer == null ? DaemonThreads.newTimer("commandway-groups") : builder.timer;
         directory.addListener(new AgentListener() {
             @Override
             public void onConnected(AgentInfo agent) {
@@ -145,14 +146,6 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
         }
     }
 
-    private static ScheduledExecutorService newTimer() {
-        return Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-groups");
-            thread.setDaemon(true);
-            return thread;
-        });
-    }
-
     /** A connected agent, and how many more commands it can begin at once. */
     private static final class Member {
         final AgentInfo agent;
@@ -175,7 +168,7 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
             members.add(new Member(agent, onTheirWay.getOrDefault(agent.id(), 0)));
         }
         if (!members.isEmpty()) {
-            java.util.Collections.rotate(members, -Math.floorMod(turn++, members.size()));
+            Collections.rotate(members, -Math.floorMod(turn++, members.size()));
         }
         return members;
     }

@@ -20,6 +20,7 @@ import io.github.commandway.manager.QueueStore;
 import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.Target;
+import io.github.commandway.timing.DaemonThreads;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -28,7 +29,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -59,7 +59,7 @@ public final class CommandQueues implements Dispatcher, AutoCloseable {
     private CommandQueues(Builder builder) {
         clock = builder.clock;
         ownsTimer = builder.timer == null;
-        timer = builder.timer == null ? newTimer() : builder.timer;
+        timer = builder.timer == null ? DaemonThreads.newTimer("commandway-queues") : builder.timer;
         Map<String, Lane> all = new LinkedHashMap<>();
         builder.queues.forEach((name, queue) -> all.put(name, new Lane(this, queue, clock, timer)));
         lanes = Collections.unmodifiableMap(all);
@@ -217,14 +217,6 @@ public final class CommandQueues implements Dispatcher, AutoCloseable {
     /** The manager to claim with; null while nothing is to be taken out. */
     @Nullable CommandManager claimer() {
         return stopped ? null : manager;
-    }
-
-    private static ScheduledExecutorService newTimer() {
-        return Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "commandway-queues");
-            thread.setDaemon(true);
-            return thread;
-        });
     }
 
     /** What the registry has for commands to queues: they wait in the store, so there is nothing to do but to look. */

@@ -4,14 +4,13 @@ import io.github.commandway.dispatch.CancelCause;
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.ResultReceiver;
+import io.github.commandway.exec.ProcessTree;
 import io.github.commandway.process.Pid;
 import java.io.File;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +32,6 @@ public final class ExecService implements SystemService {
     private static final Logger log = LoggerFactory.getLogger(ExecService.class);
     private static final int STREAMS_EACH = 3;
     private static final int STARTERS = 2;
-    private static final int KILL_ROUNDS = 10;
 
     private final StreamService streams;
     private final Handles<Running> running;
@@ -117,7 +115,7 @@ public final class ExecService implements SystemService {
         });
     }
 
-    private static Process launch(ProcessStart command) throws IOException {
+    private static ProcessTree launch(ProcessStart command) throws IOException {
         ProcessBuilder builder = new ProcessBuilder(command.command);
         if (command.directory != null) {
             builder.directory(new File(command.directory));
@@ -126,7 +124,7 @@ public final class ExecService implements SystemService {
             builder.environment().clear();
             builder.environment().putAll(command.environment);
         }
-        return builder.start();
+        return ProcessTree.start(builder, "exec", System::nanoTime);
     }
 
     private Started opened(CommandContext context, long id, Running program) {
@@ -153,7 +151,7 @@ public final class ExecService implements SystemService {
      *
      * @param command the program and its arguments; no shell is involved
      * @param directory where it runs, or null for where we do
-     * @param environment all its variables, or null for ours
+     * @param environment all its variables, or null for ours; it gets {@code COMMANDWAY_COMMAND} with them, as {@link ProcessTree#start} says
      */
     public record ProcessStart(
             List<String> command,
@@ -202,37 +200,21 @@ public final class ExecService implements SystemService {
     public record Started(long program, long pid, long stdin, long stdout, long stderr) {}
 
     private final class Running {
+        final ProcessTree tree;
         final Process process;
 
-        Running(Process process) {
-            this.process = process;
+        Running(ProcessTree tree) {
+            this.tree = tree;
+            process = tree.process();
         }
 
         void kill() {
-            killers.start(
-                    job -> {
-                        killTree();
-                        return null;
-                    },
-                    (nothing, error) -> {
-                        if (error != null) {
-                            log.warn("Program {} may have left something behind", process.pid(), error);
-                            process.destroyForcibly();
-                        }
-                    });
-        }
-
-        /** Looks again after each round, since a program that still runs may start another. */
-        private void killTree() {
-            Set<ProcessHandle> tree = new LinkedHashSet<>();
-            tree.add(process.toHandle());
-            for (int round = 0; round < KILL_ROUNDS; round++) {
-                List.copyOf(tree).forEach(member -> member.descendants().forEach(tree::add));
-                if (tree.stream().noneMatch(ProcessHandle::isAlive)) {
-                    return;
+            killers.start(job -> tree.kill(), (allEnded, error) -> {
+                if (!Boolean.TRUE.equals(allEnded)) {
+                    log.warn("Program {} may have left something behind", process.pid(), error);
+                    process.destroyForcibly();
                 }
-                tree.forEach(ProcessHandle::destroyForcibly);
-            }
+            });
         }
     }
 }

@@ -22,7 +22,6 @@ import java.util.NoSuchElementException;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -479,9 +478,7 @@ public final class HttpService implements SystemService {
                     () -> end(null, new HttpTimeoutException("no answer within " + request.timeout)),
                     request.timeout.toNanos(),
                     TimeUnit.NANOSECONDS);
-            sent.whenComplete((response, error) -> end(
-                    response,
-                    error instanceof CompletionException && error.getCause() != null ? error.getCause() : error));
+            sent.whenComplete((response, error) -> end(response, error == null ? null : Completion.cause(error)));
             if (ended.get()) {
                 release();
             }

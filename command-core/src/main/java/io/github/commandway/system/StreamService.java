@@ -8,7 +8,6 @@ import io.github.commandway.system.ByteStream.Whence;
 import java.nio.channels.ClosedChannelException;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongFunction;
@@ -211,8 +210,7 @@ public final class StreamService implements SystemService {
             if (error == null) {
                 completion.complete(result);
             } else {
-                completion.fail(
-                        error instanceof CompletionException && error.getCause() != null ? error.getCause() : error);
+                completion.fail(Completion.cause(error));
             }
         });
         try {

@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -143,8 +142,7 @@ public final class WebSocketService implements SystemService {
         completion.endOnCancel(context, () -> opened.cancel(true));
         opened.whenComplete((socket, error) -> {
             if (error != null) {
-                completion.fail(
-                        error instanceof CompletionException && error.getCause() != null ? error.getCause() : error);
+                completion.fail(Completion.cause(error));
             } else if (completion.isDone()) {
                 socket.abort();
             } else {
@@ -490,10 +488,7 @@ public final class WebSocketService implements SystemService {
                     if (error == null) {
                         completion.complete(null);
                     } else {
-                        completion.fail(
-                                error instanceof CompletionException && error.getCause() != null
-                                        ? error.getCause()
-                                        : error);
+                        completion.fail(Completion.cause(error));
                     }
                 });
             });
@@ -505,8 +500,7 @@ public final class WebSocketService implements SystemService {
                 throw new NoSuchElementException("the connection is not open");
             }
             open.sendClose(command.code, command.reason).whenComplete((done, error) -> {
-                Throwable cause =
-                        error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+                Throwable cause = error == null ? null : Completion.cause(error);
                 if (cause instanceof IllegalArgumentException) {
                     completion.fail(cause);
                     return;

@@ -1,6 +1,7 @@
 package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandEvent;
+import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.Target;
@@ -8,10 +9,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /** Commands and their events as JSON members. What is not there is left out. */
 final class CommandJson {
+    /** How much of payloads and results a page of a list carries at most. */
+    static final int LIST_CONTENT_BYTES = 4 << 20;
+
     private CommandJson() {}
 
     /** What payloads and results one answer may still carry: how many bytes, and only those results that its caller may see. */
@@ -133,7 +138,23 @@ final class CommandJson {
         return json;
     }
 
-    private static void putContent(
+    /** A page of a list, with a cursor if there is more; as many contents are in it as there is room for. */
+    static Reply.Full page(
+            Caller caller,
+            CommandPage page,
+            String member,
+            BiFunction<CommandRecord, Room, Map<String, Object>> entry) {
+        Room room = new Room(caller, LIST_CONTENT_BYTES);
+        Map<String, Object> json = Json.list(
+                member,
+                page.records().stream().map(record -> entry.apply(record, room)).toList());
+        if (page.nextCursor() != null) {
+            json.put("next_cursor", page.nextCursor());
+        }
+        return Reply.json(200, json);
+    }
+
+    static void putContent(
             Map<String, Object> json, String name, byte @Nullable [] content, boolean taken, List<String> omitted) {
         if (content == null || content.length == 0) {
             return;

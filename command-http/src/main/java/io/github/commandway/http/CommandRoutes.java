@@ -2,7 +2,6 @@ package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
-import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
@@ -23,7 +22,6 @@ import reactor.core.publisher.Mono;
 final class CommandRoutes {
     private static final String SENT = "Command sent successfully";
     private static final int DEFAULT_LIMIT = 100;
-    private static final int LIST_CONTENT_BYTES = 4 << 20;
     private static final Pattern TRACE_PARENT = Pattern.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}");
 
     static final Field COMMAND_TYPE =
@@ -191,23 +189,8 @@ final class CommandRoutes {
                 status.orElse(null),
                 call.query().number("limit", DEFAULT_LIMIT),
                 call.query().text("cursor"));
-        return records.list(call.caller(), query).map(page -> page(call, page));
-    }
-
-    private static Reply page(Call call, CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(call.caller(), LIST_CONTENT_BYTES);
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", page.records().size());
-        json.put(
-                "commands",
-                page.records().stream()
-                        .map(record -> CommandJson.command(record, room))
-                        .toList());
-        if (page.nextCursor() != null) {
-            json.put("next_cursor", page.nextCursor());
-        }
-        return Reply.json(200, json);
+        return records.list(call.caller(), query)
+                .map(page -> CommandJson.page(call.caller(), page, "commands", CommandJson::command));
     }
 
     private Mono<Reply> cancel(Call call) {

@@ -4,6 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -35,6 +37,15 @@ final class Json {
         return write(value).getBytes(StandardCharsets.UTF_8);
     }
 
+    /** The members of an answer that is a list; more can be added. */
+    static Map<String, Object> list(String member, List<?> entries) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("success", true);
+        json.put("total", entries.size());
+        json.put(member, entries);
+        return json;
+    }
+
     /** Bytes as what they are: JSON if they are JSON, otherwise a string if they are UTF-8, otherwise {@code {"base64": ...}}. */
     static Object content(byte[] bytes) {
         Object text = text(bytes);
@@ -52,13 +63,19 @@ final class Json {
 
     /** Bytes as a string if they are UTF-8, otherwise {@code {"base64": ...}}. */
     static Object text(byte[] bytes) {
+        String text = utf8(bytes);
+        return text == null ? Map.of("base64", Base64.getEncoder().encodeToString(bytes)) : text;
+    }
+
+    /** Bytes as a string, or null if they are not UTF-8. */
+    static @Nullable String utf8(byte[] bytes) {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
         } catch (CharacterCodingException notText) {
-            return Map.of("base64", Base64.getEncoder().encodeToString(bytes));
+            return null;
         }
     }
 

@@ -17,7 +17,6 @@ import reactor.core.publisher.Mono;
 /** The routes of what could not be delivered. */
 final class OutboxRoutes {
     private static final int DEFAULT_LIMIT = 100;
-    private static final int LIST_CONTENT_BYTES = 4 << 20;
     private static final String DEAD = "/api/outbox/dead";
 
     private final DeadLetters deadLetters;
@@ -52,11 +51,8 @@ final class OutboxRoutes {
         int limit = call.query().number("limit", DEFAULT_LIMIT);
         Long after = call.query().number("after");
         return monoOf(deadLetters.deadLetters(limit, after == null ? 0 : after)).map(found -> {
-            CommandJson.Room room = new CommandJson.Room(LIST_CONTENT_BYTES);
-            Map<String, Object> json = new LinkedHashMap<>();
-            json.put("success", true);
-            json.put("total", found.size());
-            json.put(
+            CommandJson.Room room = new CommandJson.Room(CommandJson.LIST_CONTENT_BYTES);
+            Map<String, Object> json = Json.list(
                     "dead",
                     found.stream().map(letter -> deadLetter(letter, room)).toList());
             if (found.size() == limit) {

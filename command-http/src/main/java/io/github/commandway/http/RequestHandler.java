@@ -117,6 +117,8 @@ final class RequestHandler {
             Values query = query(target, found);
             boolean streaming = found.streams(query);
             if ((streaming || found.acts()) && isHead()) {
+                // counted like any other method that a path does not take
+                route = NO_ROUTE;
                 throw new Problem(
                                 ProblemType.METHOD_NOT_ALLOWED,
                                 streaming

@@ -3,8 +3,6 @@ package io.github.commandway.http;
 import io.github.commandway.manager.CommandRequest;
 import java.math.BigDecimal;
 import java.math.BigInteger;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Duration;
@@ -74,14 +72,11 @@ final class RequestReader {
     }
 
     private static String decode(byte[] body) {
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(body))
-                    .toString();
-        } catch (CharacterCodingException e) {
+        String text = Json.utf8(body);
+        if (text == null) {
             throw new Problem(ProblemType.MALFORMED_JSON, "the body is not valid UTF-8, which JSON must be");
         }
+        return text;
     }
 
     private static Values readWhole(JsonParser parser, String text, List<Field> fields) {

@@ -19,7 +19,7 @@ final class Schemas {
     static final String OUTPUT = "output";
     /** Not JSON: a file. */
     static final String FILE = "application/octet-stream";
-    /** Not JSON: a page for people. */
+    /** Not JSON: a page for people, or the same as plain text. */
     static final String HTML = "text/html";
 
     /** JSON of no fixed shape. */
@@ -88,6 +88,9 @@ final class Schemas {
                 methods:string[] max_args:integer parameters:Parameter[]
             Toolchains success:boolean total:integer toolchains:Toolchain[]
             Toolchain name:string description:string parameters:Parameter[] steps:any
+            Schedules success:boolean total:integer schedules:Schedule[]
+            Schedule name:string description:string cron:string zone:string tool:string toolchain:string on:string user:string
+                enabled:boolean next:date-time[] last:date-time run:string problem:string
             Parameter name:string type:string required:boolean description:string default:string pattern:string
                 choices:string[] min:number max:number max_length:integer
             Ready status:string time:date-time checks:any

@@ -4,7 +4,6 @@ import static io.github.commandway.http.Ends.monoOf;
 
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandManager;
-import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRejectedException;
@@ -35,7 +34,6 @@ final class TaskRoutes {
     private static final String FAILED = "任务执行失败";
     private static final String NOTE = "使用 GET /task/<task_id> 查询任务状态";
     private static final int DEFAULT_LIMIT = 100;
-    private static final int LIST_CONTENT_BYTES = 4 << 20;
 
     private static final Field TYPE = Field.optional(
             "cmd_type", Field.Kind.TEXT, "The name of the command; here, or in data in the wrapped form.");
@@ -422,27 +420,14 @@ final class TaskRoutes {
                 query.time("until"),
                 query.number("limit", DEFAULT_LIMIT),
                 query.text("cursor"));
-        return records.list(call.caller(), wanted).map(page -> page(call, page));
+        return records.list(call.caller(), wanted)
+                .map(page -> CommandJson.page(call.caller(), page, "tasks", json::task));
     }
 
     private static @Nullable CommandStatus statusOf(String shown) {
         return shown.equals(TaskJson.RUNNING)
                 ? CommandStatus.EXECUTING
                 : CommandStatus.ofCode(shown).orElse(null);
-    }
-
-    private Reply page(Call call, CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(call.caller(), LIST_CONTENT_BYTES);
-        Map<String, Object> answer = new LinkedHashMap<>();
-        answer.put("success", true);
-        answer.put("total", page.records().size());
-        answer.put(
-                "tasks",
-                page.records().stream().map(record -> json.task(record, room)).toList());
-        if (page.nextCursor() != null) {
-            answer.put("next_cursor", page.nextCursor());
-        }
-        return Reply.json(200, answer);
     }
 
     private Mono<Reply> queueStatus(Call call) {

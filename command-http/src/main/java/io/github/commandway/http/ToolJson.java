@@ -6,11 +6,13 @@ import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.Target;
 import io.github.commandway.tool.api.ParameterInfo;
 import io.github.commandway.tool.api.RunOutput;
+import io.github.commandway.tool.api.ScheduleInfo;
 import io.github.commandway.tool.api.ToolInfo;
 import io.github.commandway.tool.api.ToolService;
 import io.github.commandway.tool.api.ToolchainInfo;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -55,8 +57,8 @@ final class ToolJson {
         putTime(json, "started_at", record.startedAt());
         putTime(json, "ended_at", record.endedAt());
         json.put("cancel_requested", record.cancelRequested());
-        putContent(json, "request", request.payload(), room.take(request.payload().length), omitted);
-        putContent(json, "result", record.result(), room.takeResult(record), omitted);
+        CommandJson.putContent(json, "request", request.payload(), room.take(request.payload().length), omitted);
+        CommandJson.putContent(json, "result", record.result(), room.takeResult(record), omitted);
         if (!omitted.isEmpty()) {
             json.put("omitted", omitted);
         }
@@ -69,20 +71,8 @@ final class ToolJson {
         }
     }
 
-    private static void putTime(Map<String, Object> json, String name, java.time.@Nullable Instant time) {
+    private static void putTime(Map<String, Object> json, String name, @Nullable Instant time) {
         putIfPresent(json, name, time == null ? null : time.toString());
-    }
-
-    private static void putContent(
-            Map<String, Object> json, String name, byte @Nullable [] content, boolean taken, List<String> omitted) {
-        if (content == null || content.length == 0) {
-            return;
-        }
-        if (taken) {
-            json.put(name, Json.content(content));
-        } else {
-            omitted.add(name);
-        }
     }
 
     /** The exit code of the program, if there was one that ended by itself. */
@@ -93,8 +83,17 @@ final class ToolJson {
 
     /** Whether the run wrote more than is kept of it. */
     static boolean hasDropped(CommandRecord record) {
-        JsonNode dropped = result(record, "output_dropped");
-        return dropped != null && dropped.asLong(0) > 0;
+        return number(record, "output_dropped") > 0;
+    }
+
+    /** How much the last try of the run wrote; 0 if its result does not say. */
+    static long outputBytes(CommandRecord record) {
+        return number(record, "output_bytes");
+    }
+
+    private static long number(CommandRecord record, String member) {
+        JsonNode number = result(record, member);
+        return number == null ? 0 : number.asLong(0);
     }
 
     private static @Nullable JsonNode result(CommandRecord record, String member) {
@@ -150,6 +149,33 @@ final class ToolJson {
                 chain.steps().stream()
                         .map(step -> Map.of("name", step.name(), "cmd", step.tool(), "version", step.version()))
                         .toList());
+        return json;
+    }
+
+    static Map<String, Object> schedule(ScheduleInfo schedule) {
+        boolean isToolchain = schedule.type().startsWith(ToolService.TOOLCHAIN_TYPE);
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("name", schedule.name());
+        json.put("description", schedule.description());
+        json.put("cron", schedule.cron());
+        json.put("zone", schedule.zone().getId());
+        json.put(
+                isToolchain ? "toolchain" : "tool",
+                schedule.type().substring(schedule.type().indexOf(':') + 1));
+        if (!(schedule.target() instanceof Target.Tool)) {
+            json.put("on", schedule.target().toString());
+        }
+        json.put("user", schedule.principal());
+        json.put("enabled", schedule.enabled());
+        json.put("next", schedule.next().stream().map(Instant::toString).toList());
+        ScheduleInfo.Fired last = schedule.last();
+        if (last != null) {
+            json.put("last", last.time().toString());
+            putIfPresent(json, "run", last.run() == null ? null : last.run().toString());
+            if (!last.problem().isEmpty()) {
+                json.put("problem", last.problem());
+            }
+        }
         return json;
     }
 

@@ -1,20 +1,17 @@
 package io.github.commandway.http;
 
 import io.github.commandway.manager.CommandHandle;
-import io.github.commandway.manager.CommandPage;
 import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRequest;
+import io.github.commandway.manager.CommandScope;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.Target;
 import io.github.commandway.tool.api.ToolRequestException;
 import io.github.commandway.tool.api.ToolService;
 import io.github.commandway.tool.api.ToolService.BodyFormat;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -27,7 +24,6 @@ final class ToolRoutes {
     private static final String SLASH = "__slash__";
 
     private static final int DEFAULT_LIMIT = 100;
-    private static final int LIST_CONTENT_BYTES = 4 << 20;
     private static final Field TIMEOUT = Field.optional(
             "timeout", Field.Kind.TIMEOUT, "The longest run in seconds, if that is less than the tool allows.");
 
@@ -80,6 +76,10 @@ final class ToolRoutes {
                         .needs(Right.RUN)
                         .answers(200, "Toolchains")
                         .handledBy(call -> Mono.just(toolchains(call.caller()))),
+                Route.get("/schedules", "What runs tools by itself, and when it does so next.")
+                        .needs(Right.VIEW)
+                        .answers(200, "Schedules")
+                        .handledBy(call -> Mono.just(schedules(call.caller()))),
                 Route.get("/history", "Runs, newest first.")
                         .query(
                                 Field.optional("user", Field.Kind.TEXT, "Only those of this caller."),
@@ -153,14 +153,11 @@ final class ToolRoutes {
     }
 
     private static String text(byte[] body) {
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(body))
-                    .toString();
-        } catch (CharacterCodingException e) {
+        String text = Json.utf8(body);
+        if (text == null) {
             throw new Problem(ProblemType.INVALID_FIELD, "the body is not valid UTF-8");
         }
+        return text;
     }
 
     private static @Nullable Target on(Call call) {
@@ -257,10 +254,7 @@ final class ToolRoutes {
                 .filter(tool -> caller.mayForType(Right.RUN, ToolService.TOOL_TYPE + tool.name()))
                 .map(ToolJson::tool)
                 .toList();
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", all.size());
-        json.put("tools", all);
+        Map<String, Object> json = Json.list("tools", all);
         // which name tools, whatever the caller may run
         json.put("problems", caller.rights().includes(Right.RUN, Route.Extent.ALL) ? tools.listProblems() : List.of());
         return Reply.json(200, json);
@@ -271,11 +265,18 @@ final class ToolRoutes {
                 .filter(chain -> caller.mayForType(Right.RUN, ToolService.TOOLCHAIN_TYPE + chain.name()))
                 .map(ToolJson::toolchain)
                 .toList();
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", all.size());
-        json.put("toolchains", all);
-        return Reply.json(200, json);
+        return Reply.json(200, Json.list("toolchains", all));
+    }
+
+    /** Those whose runs the caller may view. */
+    private Reply schedules(Caller caller) {
+        CommandScope viewed = caller.rights().scope(Right.VIEW, caller.name()).orElseThrow();
+        List<Map<String, Object>> all = options.schedules().get().stream()
+                .filter(schedule -> viewed.includes(
+                        schedule.principal(), schedule.type(), schedule.target().toString()))
+                .map(ToolJson::schedule)
+                .toList();
+        return Reply.json(200, Json.list("schedules", all));
     }
 
     private Mono<Reply> history(Call call) {
@@ -298,20 +299,7 @@ final class ToolRoutes {
                 query.time("until"),
                 query.number("limit", DEFAULT_LIMIT),
                 query.text("cursor"));
-        return records.list(call.caller(), wanted).map(page -> page(call.caller(), page));
-    }
-
-    private static Reply page(Caller caller, CommandPage page) {
-        CommandJson.Room room = new CommandJson.Room(caller, LIST_CONTENT_BYTES);
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", page.records().size());
-        json.put(
-                "runs",
-                page.records().stream().map(run -> ToolJson.run(run, room)).toList());
-        if (page.nextCursor() != null) {
-            json.put("next_cursor", page.nextCursor());
-        }
-        return Reply.json(200, json);
+        return records.list(call.caller(), wanted)
+                .map(page -> CommandJson.page(call.caller(), page, "runs", ToolJson::run));
     }
 }

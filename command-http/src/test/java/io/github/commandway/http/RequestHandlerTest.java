@@ -169,6 +169,15 @@ class RequestHandlerTest {
     }
 
     @Test
+    void whoSendsAllOfAnOversizeBodyBeforeReadingIsAnsweredAllTheSame() throws IOException {
+        String head =
+                "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ";
+        int length = 64 << 20;
+
+        assertThat(raw(head + length + "\r\n\r\n" + "x".repeat(length))).startsWith("HTTP/1.1 413");
+    }
+
+    @Test
     void refusesAnOversizeBodyBeforeItIsReadAndWhileItIsRead() throws IOException {
         String head = "POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 

@@ -3,8 +3,13 @@ package io.github.commandway.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.commandway.http.FacadeFixture.Answer;
+import io.github.commandway.manager.Target;
+import io.github.commandway.tool.api.ScheduleInfo;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -12,6 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What a caller may do with tools. Callers are named, and their tokens are their names. */
 class ToolRightsTest {
+    private static final ScheduleInfo.Fired LAST =
+            new ScheduleInfo.Fired(Instant.parse("2026-01-01T02:00:00Z"), null, "it was missed");
+
     @TempDir
     Path folder;
 
@@ -29,8 +37,24 @@ class ToolRightsTest {
                         .token("runner", "runner", Rights.parse("run"))
                         .token("blind", "blind", Rights.parse("run,view,cancel"))
                         .token("watcher", "watcher", Rights.parse("view,output"))
+                        .token("viewer", "viewer", Rights.parse("view;tools=other"))
                         .token("chains", "chains", Rights.parse("all;toolchains=ch*")),
-                ToolHttpOptions.ofDefaults());
+                ToolHttpOptions.ofDefaults()
+                        .withSchedules(() -> List.of(schedule("say", null), schedule("other", LAST))));
+    }
+
+    private static ScheduleInfo schedule(String tool, ScheduleInfo.@Nullable Fired last) {
+        return new ScheduleInfo(
+                "run-" + tool,
+                "",
+                "0 3 * * *",
+                ZoneOffset.UTC,
+                "tool:" + tool,
+                new Target.Tool(tool),
+                "schedule:run-" + tool,
+                true,
+                List.of(Instant.parse("2026-01-01T03:00:00Z")),
+                last);
     }
 
     @AfterEach
@@ -97,6 +121,23 @@ class ToolRightsTest {
         assertThat(get("robot", "/toolchains").text("/total")).isEqualTo("0");
         assertThat(get("chains", "/toolchains").text("/total")).isEqualTo("1");
         assertThat(get("chains", "/tools").text("/total")).isEqualTo("0");
+    }
+
+    @Test
+    void schedulesAreShownToThoseWhoMayViewTheirRuns() {
+        Answer all = get("alice", "/schedules");
+        assertThat(all.text("/total")).isEqualTo("2");
+        assertThat(all.text("/schedules/0/tool")).isEqualTo("say");
+        assertThat(all.text("/schedules/0/user")).isEqualTo("schedule:run-say");
+        assertThat(all.text("/schedules/0/next/0")).isEqualTo("2026-01-01T03:00:00Z");
+        assertThat(all.text("/schedules/1/last")).isEqualTo("2026-01-01T02:00:00Z");
+        assertThat(all.text("/schedules/1/problem")).isEqualTo("it was missed");
+        // whose own they are not, and who may see toolchains only
+        assertThat(get("robot", "/schedules").text("/total")).isEqualTo("0");
+        assertThat(get("chains", "/schedules").text("/total")).isEqualTo("0");
+        assertThat(get("viewer", "/schedules").text("/schedules/0/name")).isEqualTo("run-other");
+        assertThat(get("viewer", "/schedules").text("/total")).isEqualTo("1");
+        assertMissing(get("runner", "/schedules"), Right.VIEW);
     }
 
     @Test

@@ -104,7 +104,8 @@ final class ToolServer implements AutoCloseable {
 
     /** Sends a request and returns all that comes back until the server closes the connection or has sent the end of a body in chunks. */
     String raw(String request) throws IOException {
-        try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.facade.address().getPort())) {
+        try (Socket socket = new Socket(
+                InetAddress.getLoopbackAddress(), server.facade.address().getPort())) {
             socket.setSoTimeout(20_000);
             socket.getOutputStream().write(request.replace("\n", "\r\n").getBytes(StandardCharsets.UTF_8));
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -18,34 +18,12 @@ import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.Target;
-import io.github.commandway.quic.TransportChannels.QuicEvents;
-import io.github.commandway.quic.TransportChannels.TlsReady;
 import io.github.commandway.quic.identity.Identity;
 import io.github.commandway.quic.identity.JoinRefusedException;
 import io.github.commandway.quic.identity.JoinTokens;
 import io.github.commandway.quic.wire.Goaway;
 import io.github.commandway.quic.wire.JoinRequest;
-import io.netty.bootstrap.Bootstrap;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelHandler;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollChannelOption;
-import io.netty.channel.socket.SocketChannel;
-import io.netty.handler.codec.quic.QuicChannel;
-import io.netty.handler.codec.quic.QuicChannelOption;
-import io.netty.handler.codec.quic.QuicCodecDispatcher;
-import io.netty.handler.codec.quic.QuicConnectionIdGenerator;
-import io.netty.handler.codec.quic.QuicServerCodecBuilder;
-import io.netty.handler.codec.quic.QuicSslContext;
-import io.netty.handler.codec.quic.QuicStreamChannel;
-import io.netty.handler.codec.quic.QuicStreamType;
-import io.netty.handler.ssl.SslContext;
-import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.ScheduledFuture;
 import java.io.IOException;
@@ -75,7 +53,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -98,26 +75,22 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     static final long LEAVE_TIMEOUT_NANOS = 2_000_000_000L;
     static final long RECEIPT_TIMEOUT_NANOS = 30_000_000_000L;
 
-    private static final int BIND_ATTEMPTS = 20;
     private static final long MAX_WATCH_INTERVAL_MILLIS = 1_000;
-    private static final int CONNECTION_ID_BYTES = 20;
 
     private final Identity identity;
-    private final InetSocketAddress bindAddress;
     private final @Nullable JoinTokens joinTokens;
     private final Duration heartbeat;
     private final int maxAgents;
     private final int maxCommands;
     private final long maxBytes;
     private final int maxPayload;
-    private final int eventLoops;
     private final Clock clock;
     private final LongSupplier ticker;
     private final SecureRandom random;
-    private final RetryTokens retryTokens;
     private final long instance;
     private final boolean ownsThreads;
     private final TransportThreads threads;
+    private final ServerSockets sockets;
 
     private final Map<String, RemoteAgent> agents = new ConcurrentHashMap<>();
     private final NavigableSet<String> agentIds = new ConcurrentSkipListSet<>();
@@ -128,7 +101,6 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
     private final Map<EventExecutor, Set<ServerSession>> sessions = new ConcurrentHashMap<>();
     private final AtomicInteger openSessions = new AtomicInteger();
     private final AtomicInteger connected = new AtomicInteger();
-    private final List<Channel> bound = new ArrayList<>();
     private final List<ScheduledFuture<?>> watches = new ArrayList<>();
     private volatile boolean stopping;
     private volatile @Nullable CompletableFuture<Void> lastSessionEnded;
@@ -145,7 +117,6 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
 
     private AgentServer(Builder builder) {
         identity = builder.identity;
-        bindAddress = builder.bind;
         joinTokens = builder.joinTokens;
         heartbeat = builder.heartbeat;
         maxAgents = builder.maxAgents;
@@ -155,11 +126,11 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         clock = builder.clock;
         ticker = builder.ticker;
         random = builder.random;
-        retryTokens = new RetryTokens(random, ticker);
         instance = random.nextLong();
-        eventLoops = builder.eventLoops;
         ownsThreads = builder.threads == null;
-        threads = builder.threads == null ? new TransportThreads(eventLoops) : builder.threads;
+        threads = builder.threads == null ? new TransportThreads(builder.eventLoops) : builder.threads;
+        sockets = new ServerSockets(
+                builder.bind, builder.eventLoops, heartbeat, threads, new RetryTokens(random, ticker), this::begin);
         listeners.addAll(builder.listeners);
     }
 
@@ -256,25 +227,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
      * @throws IOException if one of them cannot be bound; then nothing is bound
      */
     public void start() throws IOException {
-        X509ExtendedTrustManager trust = identity.trustManager(clock);
-        QuicSslContext quicTls = TransportChannels.quicServerTls(identity, trust);
-        SslContext tcpTls = TransportChannels.tcpServerTls(identity, trust);
-        boolean anyPort = bindAddress.getPort() == 0;
-        for (int attempt = 1; ; attempt++) {
-            try {
-                List<Channel> udp = bindQuic(quicTls);
-                bound.addAll(udp);
-                int port = ((InetSocketAddress) udp.get(0).localAddress()).getPort();
-                bound.add(bindTcp(tcpTls, port));
-                break;
-            } catch (IOException e) {
-                bound.forEach(channel -> channel.close().awaitUninterruptibly());
-                bound.clear();
-                if (!anyPort || attempt == BIND_ATTEMPTS) {
-                    throw e;
-                }
-            }
-        }
+        sockets.bind(identity, identity.trustManager(clock));
         long interval = watchIntervalMillis(heartbeat);
         for (EventExecutor loop : threads.group()) {
             watches.add(loop.scheduleWithFixedDelay(() -> watch(loop), interval, interval, TimeUnit.MILLISECONDS));
@@ -284,101 +237,6 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
 
     static long watchIntervalMillis(Duration heartbeat) {
         return Math.max(1, Math.min(MAX_WATCH_INTERVAL_MILLIS, heartbeat.toMillis() / 10));
-    }
-
-    private List<Channel> bindQuic(QuicSslContext tls) throws IOException {
-        int sockets = Epoll.isAvailable() ? eventLoops : 1;
-        Bootstrap bootstrap = new Bootstrap().group(threads.group()).channel(TransportChannels.datagramChannel());
-        if (sockets == 1) {
-            bootstrap.handler(quicCodec(tls).build());
-            return List.of(await(bootstrap.bind(bindAddress)));
-        }
-        // several sockets at one port, of which the kernel chooses one: the connection id says to which a packet
-        // belongs
-        bootstrap.option(EpollChannelOption.SO_REUSEPORT, true).handler(new QuicCodecDispatcher(CONNECTION_ID_BYTES) {
-            @Override
-            protected void initChannel(Channel channel, int localConnectionIdLength, QuicConnectionIdGenerator ids) {
-                channel.pipeline()
-                        .addLast(quicCodec(tls)
-                                .localConnectionIdLength(localConnectionIdLength)
-                                .connectionIdAddressGenerator(ids)
-                                .build());
-            }
-        });
-        List<Channel> channels = new ArrayList<>();
-        InetSocketAddress at = bindAddress;
-        for (int i = 0; i < sockets; i++) {
-            Channel channel = await(bootstrap.bind(at));
-            channels.add(channel);
-            at = (InetSocketAddress) channel.localAddress();
-        }
-        return channels;
-    }
-
-    private QuicServerCodecBuilder quicCodec(QuicSslContext tls) {
-        return TransportChannels.configure(new QuicServerCodecBuilder(), heartbeat)
-                .sslContext(tls)
-                .tokenHandler(retryTokens)
-                .option(QuicChannelOption.SEGMENTED_DATAGRAM_PACKET_ALLOCATOR, TransportChannels.segments())
-                .handler(new QuicSessions())
-                .streamHandler(new ChannelInitializer<QuicStreamChannel>() {
-                    @Override
-                    protected void initChannel(QuicStreamChannel stream) {
-                        Connection connection = stream.parent()
-                                .attr(TransportChannels.CONNECTION)
-                                .get();
-                        boolean isMain = stream.type() == QuicStreamType.BIDIRECTIONAL;
-                        stream.pipeline().addLast(isMain ? connection : connection.newStreamReader());
-                    }
-                });
-    }
-
-    private Channel bindTcp(SslContext tls, int port) throws IOException {
-        ServerBootstrap bootstrap = new ServerBootstrap()
-                .group(threads.group())
-                .channel(TransportChannels.serverChannel())
-                .option(ChannelOption.SO_REUSEADDR, true)
-                .childOption(ChannelOption.TCP_NODELAY, true)
-                .childHandler(new ChannelInitializer<SocketChannel>() {
-                    @Override
-                    protected void initChannel(SocketChannel channel) {
-                        channel.pipeline().addLast(TransportChannels.newServerHandler(tls, channel), new TcpSessions());
-                    }
-                });
-        return await(bootstrap.bind(new InetSocketAddress(bindAddress.getAddress(), port)));
-    }
-
-    private Channel await(ChannelFuture binding) throws IOException {
-        if (!binding.awaitUninterruptibly().isSuccess()) {
-            throw new IOException(
-                    "cannot bind " + bindAddress + ": " + binding.cause().getMessage(), binding.cause());
-        }
-        return binding.channel();
-    }
-
-    /** Begins a session with each QUIC connection. */
-    @ChannelHandler.Sharable
-    private final class QuicSessions extends QuicEvents {
-        @Override
-        public void channelActive(ChannelHandlerContext context) throws Exception {
-            QuicChannel channel = (QuicChannel) context.channel();
-            ServerSession session = begin(channel);
-            channel.attr(TransportChannels.CONNECTION).set(session);
-            super.channelActive(context);
-        }
-    }
-
-    /** Begins a session with each TCP connection. */
-    private final class TcpSessions extends TlsReady {
-        @Override
-        void ready(ChannelHandlerContext context, SslHandler ssl) {
-            context.pipeline().replace(this, null, begin(context.channel()));
-        }
-
-        @Override
-        void failed(Throwable cause) {
-            LOG.debug("a TLS connection was not set up", cause);
-        }
     }
 
     private ServerSession begin(Channel channel) {
@@ -590,10 +448,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
      * @throws IllegalStateException if it was not started
      */
     public InetSocketAddress address() {
-        if (bound.isEmpty()) {
-            throw new IllegalStateException("the server was not started");
-        }
-        return (InetSocketAddress) bound.get(0).localAddress();
+        return sockets.address();
     }
 
     @Override
@@ -699,7 +554,7 @@ public final class AgentServer implements AgentDirectory, Dispatcher, AutoClosea
         stopping = true;
         watches.forEach(watch -> watch.cancel(false));
         forEachSession(session -> session.close("the server was closed"));
-        bound.forEach(channel -> channel.close().awaitUninterruptibly());
+        sockets.close();
         if (ownsThreads) {
             threads.close();
         }

@@ -3,11 +3,8 @@ package io.github.commandway.outbox;
 import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.RecordId;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
@@ -27,7 +24,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
@@ -48,12 +44,10 @@ import tools.jackson.databind.json.JsonMapper;
  */
 public final class ChatPublisher implements Publisher, AutoCloseable {
     private static final long MINUTE_NANOS = TimeUnit.MINUTES.toNanos(1);
-    private static final int MAX_ANSWER_BYTES = 65_536;
     private static final int MAX_ERROR = 200;
     private static final int MAX_LINE = 300;
     private static final int MAX_OUTPUT = 4_000;
     private static final int MORE_EVENTS = 10;
-    private static final Set<Integer> UNAVAILABLE = Set.of(429, 502, 503, 504);
     /** Busy, and the ways to say that too much was sent. */
     private static final Set<Integer> DINGTALK_UNAVAILABLE = Set.of(-1, 90_030, 130_101, 130_102);
 
@@ -66,11 +60,10 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
     private final int perMinute;
     private final int outputLines;
     private final @Nullable Events events;
-    private final Duration timeout;
     private final Clock clock;
     private final LongSupplier ticker;
     private final ScheduledExecutorService timer;
-    private final HttpClient client;
+    private final HttpReceiver receiver;
 
     // guarded by this
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
@@ -109,14 +102,10 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
         perMinute = builder.perMinute;
         outputLines = builder.outputLines;
         events = builder.events;
-        timeout = builder.timeout;
         clock = builder.clock;
         ticker = builder.ticker;
         timer = builder.timer;
-        client = HttpClient.newBuilder()
-                .connectTimeout(timeout)
-                .followRedirects(HttpClient.Redirect.NEVER)
-                .build();
+        receiver = new HttpReceiver(kind.label, builder.timeout);
     }
 
     /**
@@ -271,24 +260,10 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                         "markdown",
                         "markdown",
                         Map.of("title", (prefix + " " + ChatText.title(ended)).strip(), "text", before + text));
-        HttpRequest request = HttpRequest.newBuilder(signedAddress())
-                .timeout(timeout)
+        HttpRequest.Builder request = HttpRequest.newBuilder(signedAddress())
                 .header("content-type", "application/json; charset=utf-8")
-                .POST(HttpRequest.BodyPublishers.ofByteArray(MAPPER.writeValueAsBytes(body)))
-                .build();
-        CompletableFuture<HttpResponse<byte[]>> exchange =
-                client.sendAsync(request, info -> new LimitedBody(MAX_ANSWER_BYTES));
-        CompletableFuture<Void> outcome = new CompletableFuture<>();
-        exchange.orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS).whenComplete((answer, error) -> {
-            if (error == null) {
-                complete(outcome, answer);
-            } else {
-                // a future that timed out leaves its request running
-                exchange.cancel(true);
-                outcome.completeExceptionally(explain(error));
-            }
-        });
-        return outcome;
+                .POST(HttpRequest.BodyPublishers.ofByteArray(MAPPER.writeValueAsBytes(body)));
+        return receiver.post(request, kind == Kind.DINGTALK ? this::checkCode : answer -> {});
     }
 
     private URI signedAddress() {
@@ -310,53 +285,26 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                 address + (address.getQuery() == null ? "?" : "&") + "timestamp=" + timestamp + "&sign=" + sign);
     }
 
-    private void complete(CompletableFuture<Void> outcome, HttpResponse<byte[]> answer) {
-        int status = answer.statusCode();
-        if (UNAVAILABLE.contains(status)) {
-            outcome.completeExceptionally(new PublisherUnavailableException(kind.label + " answered " + status));
-        } else if (status < 200 || status > 299) {
-            outcome.completeExceptionally(new IOException(kind.label + " answered " + status));
-        } else if (kind == Kind.DINGTALK) {
-            completeByCode(outcome, answer.body());
-        } else {
-            outcome.complete(null);
-        }
-    }
-
     /** DingTalk answers 200 in any case; a code says what came of it. */
-    private void completeByCode(CompletableFuture<Void> outcome, byte[] body) {
+    private void checkCode(HttpResponse<byte[]> answer) throws IOException {
         JsonNode json;
         try {
-            json = MAPPER.readTree(body);
+            json = MAPPER.readTree(answer.body());
         } catch (JacksonException notJson) {
-            outcome.completeExceptionally(new IOException(kind.label + " answered something that is not JSON"));
-            return;
+            throw new IOException(kind.label + " answered something that is not JSON", notJson);
         }
         JsonNode code = json.path("errcode");
         if (code.isInt() && code.asInt() == 0) {
-            outcome.complete(null);
             return;
         }
         String said = json.path("errmsg").asString("").replaceAll("\\p{Cntrl}+", " ");
         String problem = kind.label + " answered errcode "
                 + (code.isMissingNode() ? "none" : code.asString(code.toString())) + ": "
                 + said.substring(0, Math.min(MAX_ERROR, said.length()));
-        outcome.completeExceptionally(
-                code.isInt() && DINGTALK_UNAVAILABLE.contains(code.asInt())
-                        ? new PublisherUnavailableException(problem)
-                        : new IOException(problem));
-    }
-
-    private Throwable explain(Throwable error) {
-        Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-        if (cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException) {
-            return new PublisherUnavailableException(kind.label + " cannot be reached", cause);
+        if (code.isInt() && DINGTALK_UNAVAILABLE.contains(code.asInt())) {
+            throw new PublisherUnavailableException(problem);
         }
-        return new IOException(
-                cause instanceof TimeoutException
-                        ? kind.label + " has not answered within " + timeout
-                        : kind.label + " was not told: " + cause.getMessage(),
-                cause);
+        throw new IOException(problem);
     }
 
     /** Begins no more messages. What has not been sent is left in the outbox. */
@@ -387,8 +335,7 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
 
         private Builder(
                 Kind kind, URI address, @Nullable SecretKeySpec secret, int perMinute, ScheduledExecutorService timer) {
-            String scheme = address.getScheme();
-            if (!("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme)) || address.getHost() == null) {
+            if (!HttpReceiver.isAddress(address)) {
                 throw new IllegalArgumentException(
                         "the address of a " + kind.label + " webhook is like https://host/path");
             }
@@ -432,10 +379,7 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
 
         /** Sets how long one request may take in all: at least 1 ms. */
         public Builder timeout(Duration timeout) {
-            if (timeout.toMillis() < 1) {
-                throw new IllegalArgumentException("a timeout of " + timeout + " is too short");
-            }
-            this.timeout = timeout;
+            this.timeout = HttpReceiver.requireTimeout(timeout);
             return this;
         }
 

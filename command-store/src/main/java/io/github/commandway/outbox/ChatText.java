@@ -3,6 +3,7 @@ package io.github.commandway.outbox;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
@@ -145,7 +146,7 @@ enum ChatText {
                         + Duration.ofMillis(one.path("duration_ms").asLong(0))
                                 .toString()
                                 .substring(2)
-                                .toLowerCase(java.util.Locale.ROOT)))
+                                .toLowerCase(Locale.ROOT)))
                 .append(escape(", on " + oneLine(one.path("target").asString(""), MAX_MESSAGE)));
         if (!one.path("principal").isMissingNode()) {
             text.append(escape(", for " + oneLine(one.path("principal").asString(""), MAX_LISTED_MESSAGE)));

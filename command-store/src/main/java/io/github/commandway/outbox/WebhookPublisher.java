@@ -1,21 +1,14 @@
 package io.github.commandway.outbox;
 
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -29,11 +22,9 @@ import tools.jackson.databind.json.JsonMapper;
  * be made mean that the receiver is away ({@link PublisherUnavailableException}); any other answer, or none in time, is a failure of the entry. Safe for use by many threads.
  */
 public final class WebhookPublisher implements Publisher {
-    private static final Set<Integer> UNAVAILABLE = Set.of(429, 502, 503, 504);
-    private static final int MAX_ANSWER_BYTES = 65_536;
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
 
-    private final HttpClient client;
+    private final HttpReceiver receiver;
     private final URI address;
     /** Without what stands behind the path, which may be a secret. */
     private final String shown;
@@ -41,7 +32,6 @@ public final class WebhookPublisher implements Publisher {
     private final @Nullable WebhookSignature signature;
     private final boolean binary;
     private final boolean confirmed;
-    private final Duration timeout;
     private final int maxInFlight;
     private final String source;
     private final Clock clock;
@@ -53,14 +43,10 @@ public final class WebhookPublisher implements Publisher {
         signature = builder.signature;
         binary = builder.binary;
         confirmed = builder.confirmed;
-        timeout = builder.timeout;
         maxInFlight = builder.maxInFlight;
         source = builder.source;
         clock = builder.clock;
-        client = HttpClient.newBuilder()
-                .connectTimeout(timeout)
-                .followRedirects(HttpClient.Redirect.NEVER)
-                .build();
+        receiver = new HttpReceiver(shown, builder.timeout);
     }
 
     /** Starts one that posts to {@code address}, an absolute {@code http} or {@code https} URI. */
@@ -75,26 +61,13 @@ public final class WebhookPublisher implements Publisher {
 
     @Override
     public CompletableFuture<Void> publish(OutboxEntry entry) {
-        CompletableFuture<HttpResponse<byte[]>> exchange =
-                client.sendAsync(request(entry), info -> new LimitedBody(MAX_ANSWER_BYTES));
-        CompletableFuture<Void> outcome = new CompletableFuture<>();
-        exchange.orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS).whenComplete((answer, error) -> {
-            if (error == null) {
-                complete(outcome, answer);
-            } else {
-                // a future that timed out leaves its request running
-                exchange.cancel(true);
-                outcome.completeExceptionally(explain(error));
-            }
-        });
-        return outcome;
+        return receiver.post(request(entry), this::check);
     }
 
-    private HttpRequest request(OutboxEntry entry) {
+    private HttpRequest.Builder request(OutboxEntry entry) {
         byte[] body = binary ? entry.payload().getBytes(StandardCharsets.UTF_8) : CloudEvents.structured(entry, source);
         Instant now = clock.instant();
         HttpRequest.Builder request = HttpRequest.newBuilder(address)
-                .timeout(timeout)
                 .header("content-type", binary ? CloudEvents.BINARY_TYPE : CloudEvents.STRUCTURED_TYPE)
                 .header("webhook-id", entry.id().toString())
                 .header("webhook-timestamp", Long.toString(now.getEpochSecond()))
@@ -105,20 +78,12 @@ public final class WebhookPublisher implements Publisher {
         if (signature != null) {
             request.header("webhook-signature", signature.sign(entry.id().toString(), now, body));
         }
-        return request.build();
+        return request;
     }
 
-    private void complete(CompletableFuture<Void> outcome, HttpResponse<byte[]> answer) {
-        int status = answer.statusCode();
-        if (UNAVAILABLE.contains(status)) {
-            outcome.completeExceptionally(new PublisherUnavailableException(shown + " answered " + status));
-        } else if (status < 200 || status > 299) {
-            outcome.completeExceptionally(new IOException(shown + " answered " + status));
-        } else if (confirmed && !saysReceived(answer.body())) {
-            outcome.completeExceptionally(
-                    new IOException(shown + " answered " + status + " without {\"received\": true}"));
-        } else {
-            outcome.complete(null);
+    private void check(HttpResponse<byte[]> answer) throws IOException {
+        if (confirmed && !saysReceived(answer.body())) {
+            throw new IOException(shown + " answered " + answer.statusCode() + " without {\"received\": true}");
         }
     }
 
@@ -130,16 +95,6 @@ public final class WebhookPublisher implements Publisher {
         } catch (JacksonException notJson) {
             return false;
         }
-    }
-
-    private Throwable explain(Throwable error) {
-        Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-        if (cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException) {
-            return new PublisherUnavailableException(shown + " cannot be reached", cause);
-        }
-        return cause instanceof TimeoutException
-                ? new IOException(shown + " has not answered within " + timeout, cause)
-                : cause;
     }
 
     /** Builds a {@link WebhookPublisher}. Not safe for use by many threads. */
@@ -154,8 +109,7 @@ public final class WebhookPublisher implements Publisher {
         private Clock clock = Clock.systemUTC();
 
         private Builder(URI address) {
-            String scheme = address.getScheme();
-            if (!("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme)) || address.getHost() == null) {
+            if (!HttpReceiver.isAddress(address)) {
                 throw new IllegalArgumentException(
                         "a webhook's address is like https://host/path, but this is '" + address + "'");
             }
@@ -182,10 +136,7 @@ public final class WebhookPublisher implements Publisher {
 
         /** Sets how long one request may take in all: at least 1 ms. */
         public Builder timeout(Duration timeout) {
-            if (timeout.toMillis() < 1) {
-                throw new IllegalArgumentException("a timeout of " + timeout + " is too short");
-            }
-            this.timeout = timeout;
+            this.timeout = HttpReceiver.requireTimeout(timeout);
             return this;
         }
 

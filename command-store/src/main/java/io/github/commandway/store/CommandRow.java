@@ -45,6 +45,9 @@ record CommandRow(
             + ", seq, status, reason, message, result, attempt, not_before, waiting, sent_at, started_at, ended_at, cancel_requested,"
             + " last_sequence, sent_sequence, started_sequence, gap_sequence, assigned_to";
 
+    /** What {@link #readAll} reads; the conditions follow. */
+    static final String SELECT = "select " + COLUMNS + " from cw_command ";
+
     private static final String INSERTED_COLUMNS = "cw_command (" + REQUEST_COLUMNS
             + ", queue, not_before, waiting, expires_at, owner, status, attempt, cancel_requested, last_sequence, sent_sequence, started_sequence)";
 

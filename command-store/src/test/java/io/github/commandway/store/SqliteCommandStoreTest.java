@@ -4,25 +4,21 @@ import io.github.commandway.manager.CommandStore;
 import io.github.commandway.testing.CommandStoreContract;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.ArrayList;
-import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 
 class SqliteCommandStoreTest extends CommandStoreContract {
     @TempDir
     Path folder;
 
-    private final List<Database> databases = new ArrayList<>();
+    private final Stores stores = new Stores();
 
     @Override
     protected CommandStore createStore(Clock clock) {
-        Database database = Database.sqlite(folder.resolve("commands" + databases.size() + ".db"));
-        databases.add(database);
-        return SqlCommandStore.builder(database).time(clock, System::nanoTime).build();
+        return stores.on(Database.sqlite(folder.resolve("commands" + stores.count() + ".db")), clock);
     }
 
     @Override
     protected void afterStoreIsClosed() {
-        databases.forEach(Database::close);
+        stores.closeDatabases();
     }
 }

@@ -3,12 +3,9 @@ package io.github.commandway.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.commandway.dispatch.Command;
-import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.Registry;
-import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
@@ -21,7 +18,6 @@ import io.github.commandway.manager.CommandScope;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.CommandStore;
 import io.github.commandway.manager.IdGenerator;
-import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.manager.RetryPolicy;
@@ -545,17 +541,6 @@ public abstract class CommandStoreContract {
         } finally {
             threads.shutdownNow();
         }
-    }
-
-    /** Leaves commands in their queues. */
-    private static final class LeftWaiting implements QueueingHandler {
-        @Override
-        public CommandRequest admit(CommandRequest request) {
-            return request;
-        }
-
-        @Override
-        public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {}
     }
 
     @FunctionalInterface

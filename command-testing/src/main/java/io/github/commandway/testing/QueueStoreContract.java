@@ -3,12 +3,9 @@ package io.github.commandway.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.commandway.dispatch.Command;
-import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.Registry;
-import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.manager.CancelResult;
 import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.CommandHandle;
@@ -23,7 +20,6 @@ import io.github.commandway.manager.IdGenerator;
 import io.github.commandway.manager.QueueClaim;
 import io.github.commandway.manager.QueueState;
 import io.github.commandway.manager.QueueStore;
-import io.github.commandway.manager.QueueingHandler;
 import io.github.commandway.manager.RecordId;
 import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.manager.Target;
@@ -75,7 +71,7 @@ public abstract class QueueStoreContract {
     @BeforeEach
     void startManager() throws Exception {
         Registry registry = new Registry();
-        registry.register("contract", CommandIds.QUEUE_EXECUTE, new Waiting());
+        registry.register("contract", CommandIds.QUEUE_EXECUTE, new LeftWaiting());
         manager = CommandManager.builder(registry)
                 .store(createStore(time.clock()))
                 .ids(IdGenerator.uuidV7(time.clock(), new AtomicLong()::incrementAndGet))
@@ -492,16 +488,5 @@ public abstract class QueueStoreContract {
 
     private static <T> T await(CompletableFuture<T> future) throws Exception {
         return future.get(10, TimeUnit.SECONDS);
-    }
-
-    /** Leaves the commands where they wait. */
-    private static final class Waiting implements QueueingHandler {
-        @Override
-        public CommandRequest admit(CommandRequest request) {
-            return request;
-        }
-
-        @Override
-        public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {}
     }
 }

@@ -88,6 +88,15 @@ class ExecServiceTest {
     }
 
     @Test
+    void stoppingAProgramKillsWhatHasLostItsParentToo() {
+        Started started = start("(sleep 1000 & echo $!); exec sleep 1000");
+        long child = Long.parseLong(lines(started, 1).get(0));
+        assertThat(isAlive(child)).isTrue();
+        get(new ProcessStop(started.program()));
+        await().until(() -> !isAlive(child));
+    }
+
+    @Test
     void aProgramEndsWithTheProcessThatStartedIt() {
         Started started = start("sleep 1000 & echo $!; wait");
         long child = Long.parseLong(lines(started, 1).get(0));

@@ -113,7 +113,7 @@ final class InstalledVersions {
         root.put("installed", now.toString());
         root.put("files", list);
         Files.createDirectories(tool.resolve(INSTALLED));
-        SignedRepository.writeAtomically(manifest(version), RepositoryIndex.JSON.writeValueAsBytes(root));
+        AtomicFiles.write(manifest(version), RepositoryIndex.JSON.writeValueAsBytes(root));
     }
 
     Manifest read(String version) throws IOException {

@@ -1,7 +1,9 @@
 package io.github.commandway.tools;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -45,11 +47,11 @@ public final class RepositoryKeys {
     /**
      * Writes a pair. The file of the private key can only be read by who runs this.
      *
-     * @throws java.nio.file.FileAlreadyExistsException if one of them is there; neither is changed then, but the private one may have been written
+     * @throws FileAlreadyExistsException if one of them is there; neither is changed then, but the private one may have been written
      */
     public static void write(KeyPair keys, Path privateFile, Path publicFile) throws IOException {
         if (Files.exists(publicFile)) {
-            throw new java.nio.file.FileAlreadyExistsException(publicFile.toString());
+            throw new FileAlreadyExistsException(publicFile.toString());
         }
         boolean posix =
                 privateFile.getFileSystem().supportedFileAttributeViews().contains("posix");
@@ -60,8 +62,7 @@ public final class RepositoryKeys {
                 : new FileAttribute<?>[0];
         Set<StandardOpenOption> fresh = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         try (var channel = Files.newByteChannel(privateFile, fresh, own)) {
-            channel.write(
-                    java.nio.ByteBuffer.wrap(pem(PRIVATE, keys.getPrivate().getEncoded())));
+            channel.write(ByteBuffer.wrap(pem(PRIVATE, keys.getPrivate().getEncoded())));
         }
         Files.write(publicFile, pem(PUBLIC, keys.getPublic().getEncoded()), StandardOpenOption.CREATE_NEW);
     }

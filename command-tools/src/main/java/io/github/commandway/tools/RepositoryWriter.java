@@ -152,8 +152,8 @@ public final class RepositoryWriter {
         Instant now = clock.instant().truncatedTo(ChronoUnit.SECONDS);
         byte[] json = new RepositoryIndex(sequence + 1, now, now.plus(validFor), artifacts).toJson();
         byte[] signature = Base64.getEncoder().encode(sign(json));
-        SignedRepository.writeAtomically(folder.resolve(RepositoryIndex.FILE), json);
-        SignedRepository.writeAtomically(folder.resolve(RepositoryIndex.SIGNATURE), signature);
+        AtomicFiles.write(folder.resolve(RepositoryIndex.FILE), json);
+        AtomicFiles.write(folder.resolve(RepositoryIndex.SIGNATURE), signature);
         sequence++;
     }
 

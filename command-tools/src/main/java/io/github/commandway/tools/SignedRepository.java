@@ -227,7 +227,7 @@ public final class SignedRepository {
             boolean newer = !Files.exists(file) || isNewer(index, sha256, seen(file));
             if (newer) {
                 Map<String, Object> seen = Map.of("sequence", index.sequence(), "sha256", sha256);
-                writeAtomically(file, RepositoryIndex.JSON.writeValueAsBytes(seen));
+                AtomicFiles.write(file, RepositoryIndex.JSON.writeValueAsBytes(seen));
             }
             return newer;
         });
@@ -259,15 +259,6 @@ public final class SignedRepository {
             throw new IOException(
                     file + ", which says which index was seen last, cannot be read: " + e.getOriginalMessage(), e);
         }
-    }
-
-    static void writeAtomically(Path file, byte[] content) throws IOException {
-        Path next = file.resolveSibling(file.getFileName() + "." + UUID.randomUUID());
-        try (FileChannel channel = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            Channels.newOutputStream(channel).write(content);
-            channel.force(true);
-        }
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     static MessageDigest sha256() {

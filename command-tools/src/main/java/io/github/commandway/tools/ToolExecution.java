@@ -24,6 +24,9 @@ final class ToolExecution {
     /** More files and folders than this are too much for any run. */
     private static final int MAX_ENTRIES = 1_000_000;
 
+    /** What is said of a run whose time is over, before what became of its processes. */
+    static final String NOT_IN_TIME = "not finished in time; ";
+
     private static final long QUOTA_CHECK_NANOS = Duration.ofMillis(500).toNanos();
 
     private final Launcher launcher;
@@ -207,7 +210,7 @@ final class ToolExecution {
             }
             case TIMED_OUT -> {
                 reason = Reason.EXECUTION_TIMEOUT;
-                message = "not finished in time; its processes were ended" + survivors;
+                message = NOT_IN_TIME + "its processes were ended" + survivors;
             }
             default -> {
                 fields.put("exit_code", exitCode);

@@ -8,6 +8,7 @@ import java.nio.charset.IllegalCharsetNameException;
 import java.nio.charset.StandardCharsets;
 import java.nio.charset.UnsupportedCharsetException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -32,6 +33,32 @@ final class ToolFile {
 
     /** What a command can refer to beside the parameters. */
     static final Set<String> BUILT_IN = Set.of("tool_folder", "run_folder", "run_id", "resource");
+
+    private static final String[] FIELDS = {
+        "description",
+        "commit",
+        "command",
+        "wasm",
+        "parameters",
+        "arguments",
+        "env",
+        "env_from_server",
+        "env_from_caller",
+        "locks",
+        "pool",
+        "concurrency",
+        "timeout",
+        "stop_grace",
+        "encoding",
+        "exit_codes",
+        "success",
+        "retry",
+        "methods",
+        "isolation",
+        "limits",
+        "sandbox",
+        "keep"
+    };
 
     private static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(10);
     private static final long DEFAULT_FOLDER = 1L << 30;
@@ -109,30 +136,7 @@ final class ToolFile {
 
     private Tool parse(String text) throws ToolFileException {
         YamlNode root = YamlNode.parse(text);
-        Map<String, YamlNode> fields = root.fields(
-                "description",
-                "commit",
-                "command",
-                "wasm",
-                "parameters",
-                "arguments",
-                "env",
-                "env_from_server",
-                "env_from_caller",
-                "locks",
-                "pool",
-                "concurrency",
-                "timeout",
-                "stop_grace",
-                "encoding",
-                "exit_codes",
-                "success",
-                "retry",
-                "methods",
-                "isolation",
-                "limits",
-                "sandbox",
-                "keep");
+        Map<String, YamlNode> fields = root.fields(FIELDS);
         YamlNode command = fields.get("command");
         YamlNode wasm = fields.get("wasm");
         if ((command == null) == (wasm == null)) {
@@ -286,7 +290,7 @@ final class ToolFile {
         Path path;
         try {
             path = Path.of(program);
-        } catch (java.nio.file.InvalidPathException e) {
+        } catch (InvalidPathException e) {
             throw node.wrong("'" + program + "' should be a program: " + e.getReason());
         }
         if (path.isAbsolute()) {

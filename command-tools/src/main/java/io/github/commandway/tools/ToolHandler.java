@@ -28,7 +28,9 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -69,6 +71,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
+
+    /** How long it takes at most to end what is left when the time for stopping is over, and to record that. */
+    private static final Duration ENDING = Duration.ofSeconds(5);
 
     private final ToolCatalog catalog;
     private final Path runs;
@@ -249,7 +254,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 : catalog.tools().stream().anyMatch(tool -> tool.name().equals(request.name()));
         if (!known) {
             throw new ToolRequestException(
-                    ToolRequestException.Kind.UNKNOWN, "there is no " + request + "; GET /tools lists what there is");
+                    ToolRequestException.Kind.UNKNOWN,
+                    "there is no " + request + "; GET " + (request.toolchain() ? "/toolchains" : "/tools")
+                            + " lists what there is");
         }
     }
 
@@ -349,6 +356,15 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             // it will be said when it is taken up again
             return false;
         }
+    }
+
+    @Override
+    public Duration stopGrace(RecordedCommand command) {
+        return active.stream()
+                .filter(run -> run.command.id().equals(command.id()))
+                .findFirst()
+                .map(Run::stopGrace)
+                .orElse(Duration.ZERO);
     }
 
     /**
@@ -502,6 +518,15 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     .orElse(true);
         }
 
+        Duration stopGrace() {
+            Stream<Tool> tools =
+                    tool != null ? Stream.of(tool) : catalog.tools().stream().filter(this::uses);
+            return tools.map(Tool::stopGrace)
+                    .max(Comparator.naturalOrder())
+                    .orElse(Duration.ZERO)
+                    .plus(ENDING);
+        }
+
         private void granted() {
             boolean begins = false;
             try {
@@ -562,12 +587,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 result = begins
                         ? execute()
                         : new ToolExecution.Result(
-                                Reason.CANCELLED_WHILE_RUNNING,
-                                "it was not started",
-                                -1,
-                                java.util.Map.of(),
-                                new byte[0],
-                                true);
+                                Reason.CANCELLED_WHILE_RUNNING, "it was not started", -1, Map.of(), new byte[0], true);
             } catch (Throwable e) {
                 error = e;
             }
@@ -596,23 +616,22 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         tag, data, result == null ? error : new CommandException(result.reason(), result.message()));
             } else if (why != CancelCause.SHUTDOWN || !outlivesServer(command)) {
                 // otherwise the next run of the server takes it up again
+                String message = result == null ? "stopped: " + error : result.message();
+                // who is first to see that the time is over, this or the manager, is a matter of moments
+                boolean isSaid = why != CancelCause.DEADLINE || message.startsWith(ToolExecution.NOT_IN_TIME);
                 receiver.completeYield(
                         tag,
                         data,
-                        new CommandException(why.reason(), result == null ? "stopped: " + error : result.message()));
+                        new CommandException(why.reason(), isSaid ? message : ToolExecution.NOT_IN_TIME + message));
             }
         }
 
         private ToolExecution.Result execute() throws IOException, CommandException {
             Tool single = tool;
             if (single == null && request.dryRun()) {
-                return new ToolExecution.Result(
-                        Reason.OK,
-                        "",
-                        0,
-                        ToolchainRun.plan(catalog.toolchain(request.name()), catalog),
-                        new byte[0],
-                        true);
+                Map<String, Object> plan = ToolchainRun.plan(catalog.toolchain(request.name()), catalog);
+                output("stdout", ToolRequest.printedJson(plan));
+                return new ToolExecution.Result(Reason.OK, "", 0, plan, new byte[0], true);
             }
             RunFolder folder = folder();
             // so that a log can tell which run its lines are about

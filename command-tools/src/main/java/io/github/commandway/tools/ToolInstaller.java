@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -135,6 +136,16 @@ public final class ToolInstaller {
                     Code.UNTRUSTED,
                     artifact + " is there, and the repository now has something else under the same version;"
                             + " it should have a new version");
+        }
+        List<ToolChange> changes = new ArrayList<>();
+        compare(artifact.name(), artifact.version(), versions, changes);
+        if (!changes.isEmpty()) {
+            ToolChange first = changes.get(0);
+            throw new RepositoryException(
+                    Code.REFUSED,
+                    artifact + " is there, but is not what was installed any more: " + first.path() + " is "
+                            + first.what().name().toLowerCase(Locale.ROOT) + "; remove the folder "
+                            + versions.folder(artifact.version()) + " and install it again");
         }
     }
 

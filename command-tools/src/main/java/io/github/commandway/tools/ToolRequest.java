@@ -1,12 +1,15 @@
 package io.github.commandway.tools;
 
 import io.github.commandway.tool.api.ToolService;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
@@ -48,6 +51,8 @@ public record ToolRequest(
     private static final Set<String> FIELDS = Set.of(
             "cmd", "toolchain", "version", "args", "params", "env", "stdin", "stdin_base64", "inputs", "dry_run");
     private static final int MAX_ENTRIES = 1_000;
+    private static final Pattern NEXT_VARIABLE = Pattern.compile(" (?=-[A-Za-z_][A-Za-z0-9_]*[:=])");
+    private static final Pattern SEPARATOR = Pattern.compile("[:=]");
 
     /** Copies the lists and maps. */
     public ToolRequest {
@@ -154,6 +159,9 @@ public record ToolRequest(
     }
 
     private static ToolRequest of(@Nullable Object body, @Nullable String named) {
+        if (!(body instanceof Map)) {
+            throw new IllegalArgumentException("the request must be a map such as {cmd: hello, args: [world]}");
+        }
         Map<?, ?> fields = map("the request", body);
         for (Object key : fields.keySet()) {
             if (!FIELDS.contains(String.valueOf(key))) {
@@ -173,7 +181,7 @@ public record ToolRequest(
         Object base64 = fields.get("stdin_base64");
         byte[] stdin = base64 != null
                 ? bytes("stdin_base64", base64)
-                : text == null ? null : scalar("stdin", text).getBytes(java.nio.charset.StandardCharsets.UTF_8);
+                : text == null ? null : scalar("stdin", text).getBytes(StandardCharsets.UTF_8);
         Map<String, byte[]> inputs = new LinkedHashMap<>();
         if (fields.get("inputs") != null) {
             map("inputs", fields.get("inputs"))
@@ -239,15 +247,19 @@ public record ToolRequest(
             list.forEach(element -> variables.putAll(variables(what, element)));
         } else {
             String text = scalar(what, value);
-            // in YAML "-foo:bar", without spaces, is one text
-            String pair = text.startsWith("-") ? text.substring(1).strip() : text;
-            int split = pair.indexOf('=') >= 0 ? pair.indexOf('=') : pair.indexOf(':');
-            if (split < 1) {
-                throw new IllegalArgumentException("'" + what
-                        + "' must be a map, or a list of maps or of texts like name=value; not '" + text + "'");
+            // in YAML lines like "-foo:bar", without a space, are one text
+            boolean dashed = text.startsWith("-");
+            for (String line : dashed ? NEXT_VARIABLE.split(text) : new String[] {text}) {
+                String pair = dashed ? line.substring(1).strip() : line;
+                Matcher split = SEPARATOR.matcher(pair);
+                if (!split.find() || split.start() == 0) {
+                    throw new IllegalArgumentException("'" + what
+                            + "' must be a map, or a list of maps or of texts like name=value; not '" + text + "'");
+                }
+                variables.put(
+                        pair.substring(0, split.start()).strip(),
+                        pair.substring(split.end()).strip());
             }
-            variables.put(
-                    pair.substring(0, split).strip(), pair.substring(split + 1).strip());
         }
         return variables;
     }
@@ -285,21 +297,14 @@ public record ToolRequest(
         return JSON.writeValueAsBytes(fields);
     }
 
-    /** The encoding that the result of a run names; null if it names none. */
-    static @Nullable String encodingIn(byte @Nullable [] result) {
-        try {
-            return result != null
-                            && JSON.readValue(result, Object.class) instanceof Map<?, ?> fields
-                            && fields.get("encoding") instanceof String encoding
-                    ? encoding
-                    : null;
-        } catch (JacksonException e) {
-            return null;
-        }
-    }
-
     static byte[] json(Object value) {
         return JSON.writeValueAsBytes(value);
+    }
+
+    /** The same for people, in lines. */
+    static byte[] printedJson(Object value) {
+        return (JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n")
+                .getBytes(StandardCharsets.UTF_8);
     }
 
     @Override

@@ -6,6 +6,9 @@ import io.github.commandway.manager.CommandRejectedException;
 import io.github.commandway.manager.CommandRejectedException.Code;
 import io.github.commandway.manager.CommandRequest;
 import io.github.commandway.manager.RecordId;
+import io.github.commandway.manager.Target;
+import io.github.commandway.tool.api.ScheduleInfo;
+import io.github.commandway.tool.api.ScheduleInfo.Fired;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -65,29 +68,6 @@ public final class ToolSchedules implements AutoCloseable {
     private boolean closed;
     private @Nullable ScheduledFuture<?> nextLook;
 
-    /**
-     * A schedule and what it does next.
-     *
-     * @param schedule as it stands in the catalogue
-     * @param zone in which its times are meant
-     * @param next its next times; none if it is not enabled
-     * @param last what happened the last time since the server started, or null
-     */
-    public record Planned(
-            ToolSchedule schedule,
-            ZoneId zone,
-            List<Instant> next,
-            @Nullable Fired last) {}
-
-    /**
-     * What came of one time of a schedule.
-     *
-     * @param time for which it was
-     * @param id of the run, or null if there was none
-     * @param problem why there was no run; empty if there was one
-     */
-    public record Fired(Instant time, @Nullable RecordId id, String problem) {}
-
     private ToolSchedules(Builder builder, ScheduledExecutorService timer) throws IOException {
         catalog = builder.catalog;
         tools = builder.tools;
@@ -110,9 +90,9 @@ public final class ToolSchedules implements AutoCloseable {
     }
 
     /** All schedules, by name, with up to {@code times} of their next times. */
-    public synchronized List<Planned> list(int times) {
+    public synchronized List<ScheduleInfo> list(int times) {
         Instant now = clock.instant();
-        List<Planned> list = new ArrayList<>();
+        List<ScheduleInfo> list = new ArrayList<>();
         for (ToolSchedule schedule : catalog.schedules()) {
             ZoneId zone = zone(schedule);
             CronTimes cron = CronTimes.parse(schedule.cron());
@@ -123,7 +103,18 @@ public final class ToolSchedules implements AutoCloseable {
                 time = cron.next(time.get(), zone);
             }
             Plan plan = plans.get(schedule.name());
-            list.add(new Planned(schedule, zone, List.copyOf(next), plan == null ? null : plan.last));
+            ToolRequest request = schedule.request();
+            list.add(new ScheduleInfo(
+                    schedule.name(),
+                    schedule.description(),
+                    schedule.cron(),
+                    zone,
+                    request.commandType(),
+                    schedule.on() == null ? new Target.Tool(request.name()) : schedule.on(),
+                    PRINCIPAL + schedule.name(),
+                    schedule.enabled(),
+                    next,
+                    plan == null ? null : plan.last));
         }
         return list;
     }

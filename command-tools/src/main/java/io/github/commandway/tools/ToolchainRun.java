@@ -194,7 +194,7 @@ final class ToolchainRun {
             state.put("begun", begun);
         }
         // a step whose beginning was forgotten would be run twice
-        SignedRepository.writeAtomically(setting.folder.state(), JSON.writeValueAsBytes(state));
+        AtomicFiles.write(setting.folder.state(), JSON.writeValueAsBytes(state));
     }
 
     /** Runs what is not done yet. */

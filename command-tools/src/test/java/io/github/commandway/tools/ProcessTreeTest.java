@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.exec.Containment;
+import io.github.commandway.exec.ProcessTree;
 import io.github.commandway.exec.ProcessTreeRunner;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandRecord;
@@ -201,7 +202,7 @@ class ProcessTreeTest {
                         List.of(Files.readString(entry.resolve("cmdline")).split("\0")));
                 if (Files.readString(entry.resolve("environ")).contains(TAG + "=" + tag)
                         && command.get(0).endsWith("sleep")
-                        && ProcessTreeRunner.isRunning(process)) {
+                        && ProcessTree.isRunning(process)) {
                     found.put(process.pid(), command.get(1));
                 }
             } catch (IOException e) {

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.github.commandway.dispatch.Reason;
-import io.github.commandway.exec.ProcessTreeRunner;
+import io.github.commandway.exec.ProcessTree;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.RecordId;
 import java.io.BufferedReader;
@@ -76,7 +76,7 @@ class RestartTest {
         } finally {
             server.destroyForcibly().waitFor();
         }
-        await().untilAsserted(() -> assertThat(tools).noneMatch(ProcessTreeRunner::isRunning));
+        await().untilAsserted(() -> assertThat(tools).noneMatch(ProcessTree::isRunning));
         return endOnNextServer(id);
     }
 

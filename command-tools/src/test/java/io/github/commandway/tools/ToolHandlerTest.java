@@ -396,6 +396,25 @@ class ToolHandlerTest {
     }
 
     @Test
+    void aRunWhoseTimeIsOverSaysWhatBecameOfItsProcessesAndWhatTheyWroteLast() throws Exception {
+        ToolFixture.script(
+                folder,
+                "slow",
+                "trap 'echo bye; exit 4' TERM; echo hi; while :; do sleep 0.05; done",
+                "timeout: 500ms",
+                "stop_grace: 20s");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            CommandRecord record = fixture.run(ToolRequest.tool("slow"));
+
+            assertThat(record.reason()).isEqualTo(Reason.EXECUTION_TIMEOUT);
+            assertThat(record.message()).isEqualTo("not finished in time; its processes were ended");
+            assertThat(ToolFixture.result(record).get("all_processes_ended").asBoolean())
+                    .isTrue();
+            assertThat(fixture.output(record, "stdout")).isEqualTo("hi\nbye\n");
+        }
+    }
+
+    @Test
     void onlySoManyRunsOfAToolAtATime() throws Exception {
         ToolFixture.script(
                 folder,

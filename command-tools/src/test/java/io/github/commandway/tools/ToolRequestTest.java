@@ -43,6 +43,20 @@ class ToolRequestTest {
     }
 
     @Test
+    void linesOfEnvWithoutASpaceAreVariablesEach() {
+        ToolRequest request = ToolRequest.ofYaml("cmd: cmd\nenv:\n  -foo:bar\n  -URL:http://host/?a=b\n");
+
+        assertThat(request.env()).isEqualTo(Map.of("foo", "bar", "URL", "http://host/?a=b"));
+    }
+
+    @Test
+    void theFirstSignEndsANameOfEnv() {
+        assertThat(ToolRequest.ofYaml("cmd: cmd\nenv: ['A=b:c', 'D:e=f', 'G=-h -i=j']")
+                        .env())
+                .isEqualTo(Map.of("A", "b:c", "D", "e=f", "G", "-h -i=j"));
+    }
+
+    @Test
     void thePayloadHoldsAllOfIt() {
         ToolRequest request = ToolRequest.tool("t", "a", "\uD83D\uDE00")
                 .version("^1")

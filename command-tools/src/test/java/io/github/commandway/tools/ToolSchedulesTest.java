@@ -10,7 +10,7 @@ import io.github.commandway.manager.CommandQuery;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.testing.ManualTime;
-import io.github.commandway.tools.ToolSchedules.Fired;
+import io.github.commandway.tool.api.ScheduleInfo.Fired;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,10 +176,10 @@ class ToolSchedulesTest {
                     .filteredOn(key -> key.startsWith("schedule:often:"))
                     .hasSizeBetween(1, 31);
             assertThat(schedules.list(0))
-                    .filteredOn(planned -> planned.schedule().name().equals("yearly"))
+                    .filteredOn(planned -> planned.name().equals("yearly"))
                     .singleElement()
                     .satisfies(planned -> assertThat(planned.last())
-                            .isEqualTo(new ToolSchedules.Fired(
+                            .isEqualTo(new Fired(
                                     Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
         }
     }

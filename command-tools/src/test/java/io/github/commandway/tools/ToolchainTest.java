@@ -10,6 +10,7 @@ import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandStatus;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -171,6 +172,11 @@ class ToolchainTest {
                 """.formatted(mark));
         try (ToolFixture fixture = new ToolFixture(folder)) {
             CommandRecord record = fixture.run(ToolRequest.toolchain("job").asDryRun());
+            assertThat(fixture.events(record))
+                    .filteredOn(event -> event.type() == CommandEvent.Type.OUTPUT)
+                    .singleElement()
+                    .satisfies(event -> assertThat(new String(event.data(), StandardCharsets.UTF_8))
+                            .contains("\"toolchain\" : \"job\"", "\"steps\""));
 
             assertThat(record.reason()).isEqualTo(Reason.OK);
             JsonNode steps = ToolFixture.result(record).get("steps");

@@ -8,7 +8,7 @@ import io.github.commandway.agent.RecordingContext;
 import io.github.commandway.agent.UnknownCommandException;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
-import io.github.commandway.exec.ProcessTreeRunner;
+import io.github.commandway.exec.ProcessTree;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -272,7 +272,7 @@ class ShellCommandTest {
         List<Long> alive = new ArrayList<>();
         for (String name : names) {
             long pid = Long.parseLong(Files.readString(folder.resolve(name)).strip());
-            if (ProcessHandle.of(pid).map(ProcessTreeRunner::isRunning).orElse(false)) {
+            if (ProcessHandle.of(pid).map(ProcessTree::isRunning).orElse(false)) {
                 alive.add(pid);
             }
         }
