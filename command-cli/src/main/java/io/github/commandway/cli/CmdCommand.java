@@ -175,8 +175,7 @@ final class CmdCommand extends ClientCommand {
         try {
             return Files.readAllBytes(surroundings().folder().resolve(file));
         } catch (IOException e) {
-            throw new UsageException(
-                    "--input " + path + ": the file " + file + " cannot be read: " + e.getMessage(), e);
+            throw new UsageException("--input " + path + ": " + Commandway.described(e), e);
         }
     }
 }

@@ -4,6 +4,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -173,6 +178,8 @@ public final class Commandway implements Runnable {
             code = ExitCode.USAGE;
         } else if (exception instanceof ApiException refusal) {
             code = refusal.exitCode();
+        } else if (exception instanceof FileSystemException problem) {
+            message = described(problem);
         } else if (message == null || exception instanceof RuntimeException) {
             message = exception.toString();
         }
@@ -185,6 +192,23 @@ public final class Commandway implements Runnable {
         }
         err.flush();
         return code.code();
+    }
+
+    /** What is wrong with a file, for people: many of these exceptions say no more than its name. */
+    static String described(IOException exception) {
+        if (!(exception instanceof FileSystemException problem) || problem.getReason() != null) {
+            return String.valueOf(exception.getMessage());
+        }
+        return problem.getFile()
+                + (problem instanceof NoSuchFileException
+                        ? " does not exist"
+                        : problem instanceof AccessDeniedException
+                                ? " must not be used by this user"
+                                : problem instanceof FileAlreadyExistsException
+                                        ? " is there already"
+                                        : problem instanceof NotDirectoryException
+                                                ? " is no folder"
+                                                : " cannot be used");
     }
 
     @Override

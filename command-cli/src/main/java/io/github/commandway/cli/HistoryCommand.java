@@ -57,11 +57,12 @@ final class HistoryCommand extends ClientCommand {
             printJson(answer);
             return ExitCode.OK.code();
         }
-        Table table = new Table("RUN", "TOOL", "USER", "STATUS", "EXIT", "CREATED", "ENDED");
+        Table table = new Table("RUN", "TOOL", "VERSION", "USER", "STATUS", "EXIT", "CREATED", "ENDED");
         for (JsonNode run : answer.path("runs")) {
             table.row(
                     text(run, "id"),
                     run.has("toolchain") ? "toolchain=" + text(run, "toolchain") : text(run, "tool"),
+                    text(run.path("result"), "version"),
                     text(run, "user"),
                     text(run, "status"),
                     text(run, "exit_code"),

@@ -45,6 +45,7 @@ final class ServerTools implements AutoCloseable {
     private @Nullable ToolUpdater updater;
     private @Nullable ExecutorService updating;
     private volatile @Nullable ToolSchedules schedules;
+    private @Nullable ScheduledExecutorService scheduling;
 
     private ServerTools(
             Path folder, Path runs, ToolCatalog catalog, ToolHandler handler, ScheduledExecutorService timer) {
@@ -64,9 +65,8 @@ final class ServerTools implements AutoCloseable {
      */
     static ServerTools open(Settings settings, Path started) throws IOException {
         Path folder = folder(settings, started);
-        if (settings.given(Setting.TOOLS_FOLDER).isPresent() && !Files.isDirectory(folder)) {
-            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
-                    + " is no folder; it should have the folders tools and toolchains");
+        if (settings.given(Setting.TOOLS_FOLDER).isPresent()) {
+            requireFolder(folder);
         }
         ToolCatalog catalog = ToolCatalog.open(folder);
         Optional<Duration> updates = settings.given(Setting.TOOLS_UPDATE_EVERY).map(Kind::duration);
@@ -88,6 +88,14 @@ final class ServerTools implements AutoCloseable {
                 settings.map(Setting.TOOLS_UPDATE),
                 updates.orElseThrow()));
         return tools;
+    }
+
+    /** @throws UsageException if it is none */
+    static void requireFolder(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
+                    + " is no folder; it should have the folders tools and toolchains");
+        }
     }
 
     private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {
@@ -134,9 +142,11 @@ final class ServerTools implements AutoCloseable {
                 .map(Kind::duration)
                 .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
                 .orElse(MADE_UP_WITHIN);
+        // not the other timer, which may be busy for minutes with the folders of old runs
+        scheduling = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-schedules"));
         schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
                 .madeUpWithin(within)
-                .start(timer);
+                .start(scheduling);
     }
 
     /** What runs them. */
@@ -200,6 +210,9 @@ final class ServerTools implements AutoCloseable {
     public void close() {
         if (schedules != null) {
             schedules.close();
+        }
+        if (scheduling != null) {
+            scheduling.shutdownNow();
         }
         if (updater != null) {
             updater.close();

@@ -74,9 +74,6 @@ final class ToolRun {
             }
             page = client.get(pagePath(id, ClientCommand.text(page, "next")));
         }
-        if (!page.path("output_complete").asBoolean(true)) {
-            say("some of the output is not kept");
-        }
         end = page;
         return tellEnd();
     }
@@ -90,6 +87,9 @@ final class ToolRun {
     }
 
     private int tellEnd() {
+        if (!end.path("output_complete").asBoolean(true)) {
+            say("some of the output is not kept");
+        }
         ExitCode outcome = ExitCode.ofStatus(ClientCommand.text(end, "status"));
         JsonNode code = end.path("exit_code");
         // a run that failed has no exit code that says otherwise

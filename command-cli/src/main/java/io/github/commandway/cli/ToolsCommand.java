@@ -5,6 +5,7 @@ import io.github.commandway.tools.CatalogProblem;
 import io.github.commandway.tools.Tool;
 import io.github.commandway.tools.ToolCatalog;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Set;
 import picocli.CommandLine.Command;
 import tools.jackson.databind.JsonNode;
@@ -80,8 +81,9 @@ final class ToolsCommand extends CommandGroup {
 
         @Override
         public Integer call() throws IOException {
-            ToolCatalog catalog = ToolCatalog.open(
-                    ServerTools.folder(settings(), surroundings().folder()));
+            Path folder = ServerTools.folder(settings(), surroundings().folder());
+            ServerTools.requireFolder(folder);
+            ToolCatalog catalog = ToolCatalog.open(folder);
             Table table = new Table("TOOL", "VERSION", "DESCRIPTION");
             for (Tool tool : catalog.tools()) {
                 table.row(tool.name(), tool.version(), tool.description());

@@ -123,7 +123,11 @@ final class ToolsRepositoryCommands {
                         + change.what().name().toLowerCase(Locale.ROOT));
             }
             if (changes.isEmpty()) {
-                print("unchanged: " + String.join(", ", installer.installed()));
+                List<String> installed = installer.installed();
+                print(
+                        installed.isEmpty()
+                                ? "nothing here came from a repository"
+                                : "unchanged: " + String.join(", ", installed));
             }
             return changes.isEmpty() ? ExitCode.OK.code() : ExitCode.FAILED.code();
         }
@@ -217,6 +221,8 @@ final class ToolsRepositoryCommands {
             } catch (FileAlreadyExistsException e) {
                 throw new UsageException(e.getFile() + " is there already; it is left as it is", e);
             }
+            print(privateKey + " signs; keep it from others");
+            print(publicKey + " checks; who installs from the repository needs it, as tools.repository-key");
             return ExitCode.OK.code();
         }
     }

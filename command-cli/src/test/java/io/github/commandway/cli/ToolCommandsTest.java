@@ -150,7 +150,7 @@ class ToolCommandsTest {
         assertThat(env.out()).isEqualTo("a=b\nfrom a file\n");
         assertThat(named.out()).isEqualTo("it is me\n");
         assertThat(missing.exitCode()).isEqualTo(ExitCode.USAGE.code());
-        assertThat(missing.err()).contains("nowhere.txt cannot be read");
+        assertThat(missing.err()).contains("nowhere.txt does not exist");
     }
 
     @Test
@@ -313,6 +313,14 @@ class ToolCommandsTest {
                         .size())
                 .isEqualTo(1);
         assertThat(client("history", "--from", "yesterday").exitCode()).isEqualTo(ExitCode.USAGE.code());
+    }
+
+    @Test
+    void aFolderOfToolsThatIsNotThereIsNoEmptyOne() {
+        Run checked = client("tools", "check", "--tools-folder", "nowhere");
+
+        assertThat(checked.exitCode()).isEqualTo(ExitCode.USAGE.code());
+        assertThat(checked.err()).contains("nowhere is no folder");
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +25,9 @@ public final class ProcessTreeRunner {
     private static final int CHUNK = 64 << 10;
     private static final long POLL_MILLIS = 10;
     private static final Duration SIGNAL_LIMIT = Duration.ofSeconds(5);
+
+    /** The first wait after there was output, as there will often be more of it soon; then twice as long each time. */
+    private static final long SHORTEST_POLL_NANOS = 50_000;
 
     private final LongSupplier nanoTicker;
 
@@ -144,6 +148,7 @@ public final class ProcessTreeRunner {
     /** Polls, since a blocked read of a pipe can be neither interrupted nor given a time limit. */
     private End await(Task task, Sink sink, Process process, long start) throws IOException, InterruptedException {
         byte[] buffer = new byte[CHUNK];
+        long pause = TimeUnit.MILLISECONDS.toNanos(POLL_MILLIS);
         while (true) {
             boolean over = nanoTicker.getAsLong() - start >= task.timeout.toNanos();
             boolean exited = !process.isAlive();
@@ -159,7 +164,12 @@ public final class ProcessTreeRunner {
             if (Thread.interrupted()) {
                 return End.INTERRUPTED;
             }
-            if (!moved) {
+            if (moved) {
+                pause = SHORTEST_POLL_NANOS;
+            } else if (pause < TimeUnit.MILLISECONDS.toNanos(POLL_MILLIS)) {
+                LockSupport.parkNanos(pause);
+                pause *= 2;
+            } else {
                 process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS);
             }
         }

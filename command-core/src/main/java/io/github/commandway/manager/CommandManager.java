@@ -1054,6 +1054,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         boolean handedOver;
         synchronized (command) {
             handedOver = command.sentAtMillis != 0;
+            if (handedOver && mayStillTell(command)) {
+                return;
+            }
         }
         end(
                 command,
@@ -1062,6 +1065,23 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                 handedOver ? Reason.EXECUTION_TIMEOUT : Reason.QUEUE_TIMEOUT,
                 handedOver ? "no outcome within the timeout of " + command.request.timeout() : notHandedOver(command),
                 null);
+    }
+
+    /** Gives the handler time to say what became of a command that it is ending, once. The lock is held. */
+    private boolean mayStillTell(LiveCommand command) {
+        if (command.status.isTerminal() || command.is(LiveCommand.STOPPING)) {
+            return false;
+        }
+        Duration grace = registry.get(command.commandId()) instanceof QueueingHandler queueing
+                ? queueing.stopGrace(command)
+                : Duration.ZERO;
+        if (grace.isZero()) {
+            return false;
+        }
+        command.mark(LiveCommand.STOPPING);
+        command.deadlineNanos(ticker.getAsLong() + grace.toNanos());
+        deadlines.schedule(command, command.deadlineNanos());
+        return true;
     }
 
     private static String notHandedOver(LiveCommand command) {

@@ -35,6 +35,9 @@ final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, C
     /** Its end is visible to everybody. */
     static final int PUBLISHED = 16;
 
+    /** Its time is over, and its handler is ending it. */
+    static final int STOPPING = 32;
+
     final RecordId id;
     final CommandRequest request;
     final long createdAtMillis;

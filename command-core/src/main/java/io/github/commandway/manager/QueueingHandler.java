@@ -5,6 +5,7 @@ import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Handler;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
+import java.time.Duration;
 
 /**
  * A handler that may keep a command waiting before its executor gets it. The manager asks it before it records a command, and leaves it to
@@ -34,5 +35,13 @@ public interface QueueingHandler extends Handler {
     /** Whether the command, which has been handed over, goes on when this process ends, so that {@link #resume} may find it. */
     default boolean outlivesServer(RecordedCommand command) {
         return false;
+    }
+
+    /**
+     * How long after its timeout the command, which has been handed over and is told then that its time is over, may still be open, so that this can say what became of it. Not negative.
+     * Must not block.
+     */
+    default Duration stopGrace(RecordedCommand command) {
+        return Duration.ZERO;
     }
 }

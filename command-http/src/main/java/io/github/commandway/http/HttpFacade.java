@@ -136,8 +136,7 @@ public final class HttpFacade implements AutoCloseable {
                             new Cancellations(options.manager, ends, waiting),
                             waiting,
                             files,
-                            () -> HelpPage.page(
-                                    all, options.toolOptions.commandLineHelp().get()))
+                            new HelpPage(all, options.toolOptions.commandLineHelp()))
                     .routes());
         }
         all.addAll(new AgentRoutes(options.agents, waiting, ids, options.clock).routes());

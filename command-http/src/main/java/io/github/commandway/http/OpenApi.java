@@ -160,7 +160,11 @@ final class OpenApi {
                                 Map.of("schema", Map.of("type", "string")),
                                 Reply.JSON,
                                 Map.of("schema", Schemas.reference("RunOutput"))));
-            case Schemas.EVENTS, Schemas.TEXT, Schemas.HTML, Schemas.FILE ->
+            case Schemas.HTML -> {
+                Map<String, Object> text = Map.of("schema", Map.of("type", "string"));
+                yield Map.of("description", "OK", "content", Map.of(Schemas.HTML, text, Schemas.TEXT, text));
+            }
+            case Schemas.EVENTS, Schemas.TEXT, Schemas.FILE ->
                 Map.of("description", "OK", "content", Map.of(schema, Map.of("schema", Map.of("type", "string"))));
             default ->
                 Map.of("description", "OK", "content", Map.of(Reply.JSON, Map.of("schema", Schemas.reference(schema))));

@@ -191,7 +191,10 @@ final class RunAnswers {
             }
             if (last) {
                 return Mono.just(new Reply.Full(
-                        status(run), TEXT, wholeText(run).getBytes(StandardCharsets.UTF_8), ended(run, whole)));
+                        status(run),
+                        TEXT,
+                        wholeText(run).getBytes(StandardCharsets.UTF_8),
+                        ended(run, whole && reader.hasAll(run))));
             }
             if (gathered.isEmpty()
                     || (over && gathered.length() <= GATHERED && !run.status().isTerminal())) {
@@ -307,13 +310,14 @@ final class RunAnswers {
                     json.put("success", run.status() == CommandStatus.COMPLETED);
                     json.putAll(ToolJson.run(run, CommandJson.Room.unlimited(caller)));
                     json.put("pieces", pieces.stream().map(ToolJson::piece).toList());
-                    json.put("output_complete", end.whole && !ToolJson.hasDropped(run));
+                    boolean whole = end.whole && (!end.last || reader.hasAll(run));
+                    json.put("output_complete", whole && !ToolJson.hasDropped(run));
                     if (!end.last) {
                         json.put("next", new RunText().place(next.source(), next.number()));
                     }
                     Reply.Full reply = Reply.json(run.status().isTerminal() ? 200 : 202, json);
                     Map<String, String> headers =
-                            run.status().isTerminal() ? ended(run, end.whole) : named(run, Map.of("Retry-After", "1"));
+                            run.status().isTerminal() ? ended(run, whole) : named(run, Map.of("Retry-After", "1"));
                     return (Reply) new Reply.Full(reply.status(), reply.contentType(), reply.body(), headers);
                 });
     }
@@ -359,6 +363,7 @@ final class RunAnswers {
         private final RunReader reader;
         private @Nullable String reset;
         private @Nullable CommandStatus shown;
+        private boolean whole = true;
 
         Pump(Caller caller, RunFeeds.Feed feed, Reply.EventWriter out, @Nullable String lastId) {
             this.caller = caller;
@@ -379,6 +384,7 @@ final class RunAnswers {
                 StringBuilder events = new StringBuilder();
                 if (part.gap() != null) {
                     reset = part.gap();
+                    whole = false;
                     text.reset();
                 }
                 if (run.status() != shown && !part.last()) {
@@ -396,6 +402,7 @@ final class RunAnswers {
                     text.finish().forEach(rest -> append(events, rest, null));
                     Map<String, Object> result = ToolJson.run(run, CommandJson.Room.unlimited(caller));
                     result.put("success", run.status() == CommandStatus.COMPLETED);
+                    result.put("output_complete", whole && reader.hasAll(run));
                     events.append(Reply.event(END, "result", result));
                 }
                 Mono<Void> written = events.isEmpty() ? Mono.empty() : out.write(events.toString());

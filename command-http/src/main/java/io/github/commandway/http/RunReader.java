@@ -28,6 +28,8 @@ final class RunReader {
     private final Scheduler files;
     private volatile Position position;
     private volatile boolean decided;
+    private final boolean fromBeginning;
+    private volatile long bytes;
 
     /**
      * @param from where to begin; null for the beginning
@@ -38,6 +40,7 @@ final class RunReader {
         this.manager = manager;
         this.files = files;
         this.decided = from != null;
+        this.fromBeginning = from == null;
         this.position = from == null ? new Position(Source.FILE, 0) : from;
     }
 
@@ -76,9 +79,18 @@ final class RunReader {
      * @param run the run as it was at some moment before: if it had ended then, and there is no output any more, that is all
      */
     Mono<Part> read(CommandRecord run) {
-        return position.source == Source.EVENTS && decided
+        Mono<Part> part = position.source == Source.EVENTS && decided
                 ? readEvents(run)
                 : readFile(run).onErrorResume(NoSuchFileException.class, missing -> withoutFile(run));
+        return part.doOnNext(read -> read.pieces().forEach(piece -> bytes += piece.data().length));
+    }
+
+    /**
+     * Whether what was read is as much as the run, which has ended, says that it wrote: what an agent wrote while there was no connection may never have come here. Where reading began in the
+     * middle, it is not known how much came before, and taken for enough.
+     */
+    boolean hasAll(CommandRecord run) {
+        return !ToolJson.hasDropped(run) && (!fromBeginning || bytes >= ToolJson.outputBytes(run));
     }
 
     private Mono<Part> readFile(CommandRecord run) {

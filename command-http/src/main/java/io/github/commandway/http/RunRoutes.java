@@ -17,7 +17,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 
@@ -31,7 +30,7 @@ final class RunRoutes {
     private final Cancellations cancellations;
     private final Slots waiting;
     private final Scheduler files;
-    private final Supplier<Reply> help;
+    private final HelpPage help;
 
     RunRoutes(
             Records records,
@@ -40,7 +39,7 @@ final class RunRoutes {
             Cancellations cancellations,
             Slots waiting,
             Scheduler files,
-            Supplier<Reply> help) {
+            HelpPage help) {
         this.records = records;
         this.tools = tools;
         this.answers = answers;
@@ -52,10 +51,10 @@ final class RunRoutes {
 
     List<Route> routes() {
         return List.of(
-                Route.get("/result/help", "How all this is used, as a page for people.")
+                Route.get("/result/help", "How all this is used: a page to browsers, otherwise text.")
                         .needsNothing()
                         .answers(200, Schemas.HTML)
-                        .handledBy(call -> Mono.just(help.get())),
+                        .handledBy(call -> Mono.just(help.answer(call.header("Accept")))),
                 Route.get(
                                 "/result/{id}",
                                 "The output of a run that has ended, with a status that says how; 202 while it runs. With sse=true as events as it comes, resumed behind Last-Event-ID.")

@@ -19,7 +19,7 @@ final class Schemas {
     static final String OUTPUT = "output";
     /** Not JSON: a file. */
     static final String FILE = "application/octet-stream";
-    /** Not JSON: a page for people. */
+    /** Not JSON: a page for people, or the same as plain text. */
     static final String HTML = "text/html";
 
     /** JSON of no fixed shape. */

@@ -83,8 +83,17 @@ final class ToolJson {
 
     /** Whether the run wrote more than is kept of it. */
     static boolean hasDropped(CommandRecord record) {
-        JsonNode dropped = result(record, "output_dropped");
-        return dropped != null && dropped.asLong(0) > 0;
+        return number(record, "output_dropped") > 0;
+    }
+
+    /** How much the last try of the run wrote; 0 if its result does not say. */
+    static long outputBytes(CommandRecord record) {
+        return number(record, "output_bytes");
+    }
+
+    private static long number(CommandRecord record, String member) {
+        JsonNode number = result(record, member);
+        return number == null ? 0 : number.asLong(0);
     }
 
     private static @Nullable JsonNode result(CommandRecord record, String member) {

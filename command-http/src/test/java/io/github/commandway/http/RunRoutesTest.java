@@ -340,6 +340,23 @@ class RunRoutesTest {
                 .isEqualTo("false");
     }
 
+    @Test
+    void outputThatNeverCameHereIsSaidToBeMissing() throws Exception {
+        String id = server.run("/cmd/say/hi");
+        assertThat(server.get("/result/" + id + "?format=json").text("/output_complete"))
+                .isEqualTo("true");
+
+        // as after a connection to an agent that was lost while it wrote
+        Files.write(folder.resolve("runs").resolve(id).resolve("output"), new byte[0]);
+
+        assertThat(server.get("/result/" + id).header("X-Output-Complete")).isEqualTo("false");
+        assertThat(server.get("/result/" + id + "?format=json").text("/output_complete"))
+                .isEqualTo("false");
+        try (var events = server.events("/result/" + id + "?sse=true")) {
+            assertThat(events.next("result").text("output_complete")).isEqualTo("false");
+        }
+    }
+
     private static void delete(Path start) throws IOException {
         try (var files = Files.walk(start)) {
             for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -448,13 +449,32 @@ class ToolRoutesTest {
 
     @Test
     void theHelpPageNeedsNothingFromElsewhereAndListsEveryRoute() {
-        Answer help = server.get("/result/help");
+        Answer help = server.get("/result/help", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
         assertThat(help.status()).isEqualTo(200);
         assertThat(help.header("Content-Type")).isEqualTo("text/html;charset=utf-8");
         assertThat(help.header("Content-Security-Policy")).startsWith("default-src 'none'");
         assertThat(help.body()).doesNotContain("<script", "src=", "href=");
         server.server.facade.routes().forEach(route -> assertThat(help.body()).contains(route.path()));
+    }
+
+    @Test
+    void theHelpIsTextToWhoIsNoBrowser() {
+        Answer help = server.get("/result/help", "Accept", "*/*");
+
+        assertThat(help.status()).isEqualTo(200);
+        assertThat(help.header("Content-Type")).isEqualTo("text/plain;charset=utf-8");
+        assertThat(help.body()).doesNotContain("<td>", "&lt;").contains("/result/<id>");
+        server.server.facade.routes().forEach(route -> assertThat(help.body()).contains(route.path()));
+    }
+
+    @Test
+    void theHelpSaysWhatEveryFieldOfARequestIs() {
+        Map<?, ?> request = (Map<?, ?>) Schemas.all().get("ToolRequest");
+        Map<?, ?> fields = (Map<?, ?>) request.get("properties");
+
+        assertThat(server.get("/result/help").body().lines().map(String::strip))
+                .containsAll(fields.keySet().stream().map(String::valueOf).toList());
     }
 
     @Test
@@ -468,7 +488,9 @@ class ToolRoutesTest {
                         .withCommandLineHelp(() -> "exporter <cmd> & more"))) {
             assertThat(numbered.start("/cmd/say")).matches("\\d{14}-1");
             assertThat(numbered.run("/cmd/say")).matches("\\d{14}-2");
-            assertThat(numbered.get("/result/help").body()).contains("exporter &lt;cmd&gt; &amp; more");
+            assertThat(numbered.get("/result/help").body()).contains("exporter <cmd> & more");
+            assertThat(numbered.get("/result/help", "Accept", "text/html").body())
+                    .contains("exporter &lt;cmd&gt; &amp; more");
         }
     }
 

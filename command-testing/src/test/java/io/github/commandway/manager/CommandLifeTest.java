@@ -331,6 +331,44 @@ class CommandLifeTest {
     }
 
     @Test
+    void aHandlerThatNeedsTimeToStopSaysWhatBecameOfACommandWhoseTimeIsOver() {
+        try (ManagerFixture fixture = new ManagerFixture()) {
+            fixture.waiting.stopGrace = Duration.ofSeconds(3);
+            CommandHandle handle = fixture.submit(toQueue().timeout(TIMEOUT_TIME));
+            Call call = fixture.waiting.last();
+            call.handOver();
+            List<CancelCause> causes = call.causes();
+            fixture.advancePast(TIMEOUT_TIME);
+            assertThat(causes).containsExactly(CancelCause.DEADLINE);
+            assertThat(fixture.find(handle).status().isTerminal()).isFalse();
+
+            call.receiver()
+                    .completeYield(
+                            call.tag(),
+                            bytes("half"),
+                            new CommandException(Reason.EXECUTION_TIMEOUT, "it was stopped"));
+
+            CommandRecord ended = fixture.find(handle);
+            assertThat(ended.status()).isEqualTo(TIMEOUT);
+            assertThat(ended.message()).isEqualTo("it was stopped");
+            assertThat(ended.result()).isEqualTo(bytes("half"));
+        }
+    }
+
+    @Test
+    void aHandlerThatDoesNotStopInThatTimeIsNotWaitedForAnyLonger() {
+        try (ManagerFixture fixture = new ManagerFixture()) {
+            fixture.waiting.stopGrace = Duration.ofSeconds(3);
+            CommandHandle handle = fixture.submit(toQueue().timeout(TIMEOUT_TIME));
+            fixture.waiting.last().handOver();
+            fixture.advancePast(TIMEOUT_TIME);
+            fixture.advancePast(Duration.ofSeconds(3));
+
+            assertThat(fixture.find(handle).reason()).isEqualTo(Reason.EXECUTION_TIMEOUT);
+        }
+    }
+
+    @Test
     void dropsAndCountsWhatComesAfterTheEnd() {
         try (ManagerFixture fixture = new ManagerFixture()) {
             CommandHandle handle = fixture.submit(toDirect().timeout(TIMEOUT_TIME));

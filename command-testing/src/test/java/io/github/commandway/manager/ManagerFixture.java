@@ -150,6 +150,12 @@ final class ManagerFixture implements AutoCloseable {
     static final class WaitingHandler extends DirectHandler implements QueueingHandler {
         CommandRejectedException.@Nullable Code refusal;
         Runnable onAdmit = () -> {};
+        Duration stopGrace = Duration.ZERO;
+
+        @Override
+        public Duration stopGrace(RecordedCommand command) {
+            return stopGrace;
+        }
 
         @Override
         public CommandRequest admit(CommandRequest request) throws CommandRejectedException {

@@ -1,10 +1,12 @@
 package io.github.commandway.tools;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param env what the caller adds to the environment
  * @param stdin what it reads, or null
  * @param inputs files that it gets
+ * @param files where more files that it gets are, by their paths there
  */
 @SuppressWarnings("ArrayRecordComponent") // nobody compares them
 record Invocation(
@@ -24,7 +27,8 @@ record Invocation(
         Map<String, String> params,
         Map<String, String> env,
         byte @Nullable [] stdin,
-        Map<String, byte[]> inputs) {
+        Map<String, byte[]> inputs,
+        Map<String, Path> files) {
     private static final int MAX_ARGUMENT = 100_000;
 
     /** @throws IllegalArgumentException if something is not allowed; the message says what is */
@@ -42,7 +46,8 @@ record Invocation(
                 withDefaults(tool.parameters(), request.params()),
                 request.env(),
                 request.stdin(),
-                request.inputs());
+                request.inputs(),
+                Map.of());
     }
 
     static Map<String, String> withDefaults(List<Parameter> parameters, Map<String, String> params) {
@@ -72,8 +77,9 @@ record Invocation(
             Set<String> open,
             Map<String, String> env,
             boolean trusted) {
-        checkArguments(tool, argCount, args);
-        checkParameters(tool.toString(), tool.parameters(), params, open, tool.isolation() == Isolation.NONE);
+        PatternBudget budget = new PatternBudget();
+        checkArguments(tool, argCount, args, budget);
+        checkParameters(tool.toString(), tool.parameters(), params, open, tool.isolation() == Isolation.NONE, budget);
         env.forEach((name, value) -> {
             Set<String> allowed = tool.environment().fromCaller();
             boolean isAllowed = trusted
@@ -89,7 +95,7 @@ record Invocation(
         });
     }
 
-    private static void checkArguments(Tool tool, int argCount, List<String> args) {
+    private static void checkArguments(Tool tool, int argCount, List<String> args, PatternBudget budget) {
         Tool.Arguments allowed = tool.arguments();
         if (argCount > 0 && allowed == null) {
             throw new IllegalArgumentException(tool + " takes no arguments"
@@ -105,18 +111,35 @@ record Invocation(
             requireText("an argument", arg);
             if (allowed != null
                     && allowed.pattern() != null
-                    && !allowed.pattern().matcher(arg).matches()) {
+                    && !budget.matches(allowed.pattern(), arg, "an argument of " + tool)) {
                 throw new IllegalArgumentException("an argument of " + tool + " must match " + allowed.pattern());
             }
         }
     }
 
-    static void checkParameters(
-            String whose, List<Parameter> parameters, Map<String, String> params, Set<String> open, boolean anyPath) {
+    /**
+     * Checks what a toolchain is given. A path may lead anywhere only if one of its tools may go anywhere.
+     *
+     * @param find finds a tool by its name and version
+     */
+    static void check(Toolchain chain, Map<String, String> params, BiFunction<String, String, Tool> find) {
+        boolean anyPath = chain.steps().stream()
+                .anyMatch(step -> find.apply(step.tool(), step.version()).isolation() == Isolation.NONE);
+        checkParameters(
+                "toolchain " + chain.name(), chain.parameters(), params, Set.of(), anyPath, new PatternBudget());
+    }
+
+    private static void checkParameters(
+            String whose,
+            List<Parameter> parameters,
+            Map<String, String> params,
+            Set<String> open,
+            boolean anyPath,
+            PatternBudget budget) {
         for (Parameter parameter : parameters) {
             String value = params.get(parameter.name());
             if (value != null) {
-                parameter.check(value, anyPath);
+                parameter.check(value, anyPath, budget);
             } else if (parameter.required() && parameter.defaultValue() == null && !open.contains(parameter.name())) {
                 throw new IllegalArgumentException(whose + " needs the parameter '" + parameter.name() + "'");
             }

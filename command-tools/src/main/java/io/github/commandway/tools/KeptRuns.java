@@ -42,7 +42,7 @@ final class KeptRuns {
     }
 
     List<RunFile> files(RecordId id, boolean toolchain) throws IOException {
-        return RunFolder.files(work(id, toolchain));
+        return WorkTree.files(work(id, toolchain));
     }
 
     Path file(RecordId id, boolean toolchain, String path) throws IOException {
@@ -83,12 +83,20 @@ final class KeptRuns {
             Instant oldest = clock.instant().minus(keepFor);
             for (int i = 0; i < ended.size(); i++) {
                 if (ended.size() - i > keepRuns || lastChange(ended.get(i)).isBefore(oldest)) {
-                    RunFolder.of(runs, String.valueOf(ended.get(i).getFileName()))
-                            .delete();
+                    delete(ended.get(i));
                 }
             }
         } catch (IOException | RuntimeException e) {
             LOG.warn("the folders of old runs could not be deleted and are looked at again: {}", e.toString());
+        }
+    }
+
+    /** That one cannot be deleted does not keep the others. */
+    private static void delete(Path folder) {
+        try {
+            WorkTree.delete(folder);
+        } catch (IOException | RuntimeException e) {
+            LOG.warn("the folder {} of an old run could not be deleted and stays for now: {}", folder, e.toString());
         }
     }
 

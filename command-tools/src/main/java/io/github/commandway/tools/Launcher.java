@@ -4,12 +4,18 @@ import io.github.commandway.exec.Containment;
 import io.github.commandway.exec.Containment.Means;
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.CharsetEncoder;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -50,6 +56,9 @@ final class Launcher {
             "/etc/ssl",
             "/etc/ca-certificates",
             "/etc/gai.conf");
+
+    /** What {@code cmd.exe}, which runs batch files, does not take for a part of an argument. */
+    private static final Pattern BATCH_SYNTAX = Pattern.compile("[\"%&|<>^!\\r\\n]");
 
     private final Containment containment;
     private final boolean sandbox;
@@ -209,7 +218,22 @@ final class Launcher {
         }
     }
 
-    Launch launch(Tool tool, Path folder, List<String> argv) {
+    /**
+     * How to start a tool.
+     *
+     * @throws IllegalArgumentException if something would not arrive as it is; the message says what
+     */
+    Launch launch(Tool tool, Path folder, List<String> argv, Map<String, String> environment) {
+        if (isWindows()) {
+            requireNoBatchSyntax(argv);
+        } else {
+            // as the JDK does it
+            Charset used = Runtime.version().feature() < 18
+                    ? Charset.defaultCharset()
+                    : Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
+            requireEncodable(used, argv);
+            requireEncodable(used, environment.values());
+        }
         List<String> command = new ArrayList<>(limitPrefix(tool.limits()));
         command.add(tool.isolation() == Isolation.SANDBOX ? inside(tool, argv.get(0)) : argv.get(0));
         command.addAll(argv.subList(1, argv.size()));
@@ -218,6 +242,32 @@ final class Launcher {
                 tool.isolation() == Isolation.SANDBOX
                         ? new Containment(Means.PID_NAMESPACE, sandboxPrefix(tool, folder))
                         : containment);
+    }
+
+    /** Otherwise there would be question marks in their place. */
+    static void requireEncodable(Charset charset, Collection<String> texts) {
+        CharsetEncoder encoder = charset.newEncoder();
+        for (String text : texts) {
+            if (!encoder.canEncode(text)) {
+                throw new IllegalArgumentException("an argument or variable cannot be passed on: the locale of the"
+                        + " server has the encoding " + charset + ", and not all characters; start it with a locale of"
+                        + " UTF-8, such as LC_ALL=C.UTF-8");
+            }
+        }
+    }
+
+    /** A batch file's arguments are read once more as if they had been typed. */
+    static void requireNoBatchSyntax(List<String> argv) {
+        String program = argv.get(0).toLowerCase(Locale.ROOT);
+        if (!program.endsWith(".bat") && !program.endsWith(".cmd")) {
+            return;
+        }
+        for (String argument : argv.subList(1, argv.size())) {
+            if (BATCH_SYNTAX.matcher(argument).find()) {
+                throw new IllegalArgumentException(
+                        "an argument of a batch file must have none of \" % & | < > ^ ! and no line ends");
+            }
+        }
     }
 
     private static String inside(Tool tool, String program) {
@@ -267,14 +317,16 @@ final class Launcher {
         }
         prefix.addAll(List.of("--perms", "0755", "--dir", "/etc"));
         SYSTEM_FILES.forEach(file -> prefix.addAll(List.of("--ro-bind-try", file, file)));
-        prefix.addAll(List.of("--proc", "/proc", "--dev", "/dev", "--perms", "1777"));
-        if (tool != null && tool.limits().folder() > 0) {
-            prefix.addAll(List.of("--size", Long.toString(tool.limits().folder())));
+        prefix.addAll(List.of("--proc", "/proc", "--dev", "/dev"));
+        long size = tool == null ? 1 : Math.max(1, tool.limits().folder());
+        for (String inMemory : List.of("/tmp", "/dev/shm")) {
+            prefix.addAll(List.of("--size", Long.toString(size), "--perms", "1777", "--tmpfs", inMemory));
         }
-        prefix.addAll(List.of("--tmpfs", "/tmp"));
         if (tool != null && folder != null) {
             addAccess(prefix, tool, folder);
         }
+        // these two are in memory as well, and without a limit
+        prefix.addAll(List.of("--remount-ro", "/dev", "--remount-ro", "/"));
         prefix.addAll(List.of("--chdir", root || folder == null ? "/" : INSIDE_RUN, "--"));
         if (root) {
             prefix.addAll(List.of(

@@ -14,18 +14,18 @@ final class Names {
     private static final Pattern VERSION = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._+-]{0,127}");
     private static final Pattern VARIABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]{0,127}");
     private static final Pattern DEVICE = Pattern.compile("(con|prn|aux|nul|com[0-9]|lpt[0-9])(\\..*)?");
-    private static final int MAX_PATH = 1_024;
+    /** The longest path in a folder, in characters. */
+    static final int MAX_PATH = 1_024;
 
-    /** What changes how programs find their code, rather than what they do; also what we set ourselves. */
+    /** What changes how programs find their code or which programs they start, rather than what they do; also what we set ourselves. */
     private static final Set<String> HARMFUL = Set.of(
-            "path",
             "ifs",
             "env",
             "bash_env",
             "shellopts",
             "bashopts",
             "ps4",
-            "cdpath",
+            "zdotdir",
             "home",
             "tmpdir",
             "temp",
@@ -34,29 +34,31 @@ final class Names {
             "pathext",
             "systemroot",
             "windir",
-            "perl5lib",
-            "perl5opt",
-            "perl5db",
-            "rubylib",
-            "rubyopt",
-            "classpath",
-            "gconv_path",
-            "locpath",
-            "nlspath",
             "hostaliases",
             "localdomain",
-            "res_options",
-            "editor",
-            "pager",
-            "visual",
-            "shell",
-            "browser");
+            "browser",
+            "makefiles",
+            "lessopen",
+            "lessclose",
+            "wgetrc",
+            "inputrc",
+            "kubeconfig",
+            "terminfo",
+            "gem_home",
+            "r_profile",
+            "r_profile_user",
+            "r_environ",
+            "r_environ_user",
+            "docker_host",
+            "docker_config");
 
     private static final Set<String> HARMFUL_PREFIXES = Set.of(
             "ld_",
             "dyld_",
             "bash_func_",
             "python",
+            "perl",
+            "ruby",
             "node_",
             "npm_",
             "java_",
@@ -64,6 +66,7 @@ final class Names {
             "jdk_",
             "git_",
             "ssh_",
+            "rsync_",
             "malloc_",
             "glibc_",
             "commandway_",
@@ -72,7 +75,24 @@ final class Names {
             "dotnet_",
             "coreclr_",
             "ssl_",
-            "openssl_");
+            "openssl_",
+            "r_libs",
+            "xdg_");
+
+    /** Search paths, options that are added to those of a program, and programs that another one starts. */
+    private static final Set<String> HARMFUL_SUFFIXES = Set.of(
+            "path",
+            "_options",
+            "_opts",
+            "_opt",
+            "flags",
+            "_rsh",
+            "_ssh",
+            "_config_file",
+            "shell",
+            "editor",
+            "visual",
+            "pager");
 
     private Names() {}
 
@@ -95,7 +115,8 @@ final class Names {
         String lower = name.toLowerCase(Locale.ROOT);
         return isVariable(name)
                 && !HARMFUL.contains(lower)
-                && HARMFUL_PREFIXES.stream().noneMatch(lower::startsWith);
+                && HARMFUL_PREFIXES.stream().noneMatch(lower::startsWith)
+                && HARMFUL_SUFFIXES.stream().noneMatch(lower::endsWith);
     }
 
     private static boolean isFileName(String name) {

@@ -3,10 +3,9 @@ package io.github.commandway.tools;
 import io.github.commandway.tool.api.RunOutput;
 import java.io.DataInputStream;
 import java.io.EOFException;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SeekableByteChannel;
@@ -32,7 +31,7 @@ final class OutputFile implements AutoCloseable {
     private static final int MAX_PIECE = 1 << 20;
 
     private final Path file;
-    private final OutputStream out;
+    private final RandomAccessFile out;
     private final Clock clock;
     private long room;
     private int charset;
@@ -42,7 +41,29 @@ final class OutputFile implements AutoCloseable {
         this.clock = clock;
         this.file = file;
         // not a channel, which an interrupt would close in the middle of a piece
-        this.out = new FileOutputStream(file.toFile(), true);
+        this.out = new RandomAccessFile(file.toFile(), "rw");
+        out.seek(out.length());
+    }
+
+    /**
+     * Cuts off a piece that is not there whole, which a server left that was killed while it wrote: what follows it could not be read. Nobody else must write.
+     */
+    static void cutOff(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            return;
+        }
+        try (RandomAccessFile pieces = new RandomAccessFile(file.toFile(), "rw")) {
+            long end = 0;
+            while (pieces.length() - end >= HEADER) {
+                pieces.seek(end + HEADER - Integer.BYTES);
+                int length = pieces.readInt();
+                if (length <= 0 || length > MAX_PIECE || pieces.length() - end - HEADER < length) {
+                    break;
+                }
+                end += HEADER + length;
+            }
+            pieces.setLength(end);
+        }
     }
 
     /**
@@ -77,19 +98,36 @@ final class OutputFile implements AutoCloseable {
         return charsets;
     }
 
-    /** Returns how many of the bytes were kept: fewer than all once the limit is reached. */
+    /**
+     * Returns how many of the bytes were kept: fewer than all once the limit is reached.
+     *
+     * @throws IOException if they cannot be written; none of them are there then
+     */
     int append(String channel, byte[] data, int count) throws IOException {
         int keep = (int) Math.min(count, room);
-        if (keep > 0) {
-            ByteBuffer piece = ByteBuffer.allocate(HEADER + keep);
-            piece.put((byte) (CHANNELS.indexOf(channel) + CHANNELS.size() * charset))
-                    .putLong(clock.millis())
-                    .putInt(keep)
-                    .put(data, 0, keep);
-            out.write(piece.array());
-            room -= keep;
+        long before = out.getFilePointer();
+        boolean written = false;
+        try {
+            for (int from = 0; from < keep; from += MAX_PIECE) {
+                write(channel, data, from, Math.min(MAX_PIECE, keep - from));
+            }
+            written = true;
+        } finally {
+            if (!written) {
+                out.setLength(before);
+            }
         }
+        room -= keep;
         return keep;
+    }
+
+    private void write(String channel, byte[] data, int from, int count) throws IOException {
+        ByteBuffer piece = ByteBuffer.allocate(HEADER + count);
+        piece.put((byte) (CHANNELS.indexOf(channel) + CHANNELS.size() * charset))
+                .putLong(clock.millis())
+                .putInt(count)
+                .put(data, from, count);
+        out.write(piece.array());
     }
 
     /** Reads whole pieces from a position, until {@code maxBytes} are exceeded or there is no more. */

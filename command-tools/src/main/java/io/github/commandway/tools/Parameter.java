@@ -75,9 +75,10 @@ public record Parameter(
      * Checks a value.
      *
      * @param anyPath whether a path may lead anywhere
+     * @param budget what comparing it with the pattern may cost
      * @throws IllegalArgumentException if it is not allowed; the message says what is
      */
-    void check(String value, boolean anyPath) {
+    void check(String value, boolean anyPath, PatternBudget budget) {
         if (value.length() > maxLength) {
             throw wrong("has " + value.length() + " characters; the most is " + maxLength);
         }
@@ -112,7 +113,7 @@ public record Parameter(
                 }
             }
         }
-        if (pattern != null && !pattern.matcher(value).matches()) {
+        if (pattern != null && !budget.matches(pattern, value, "parameter '" + name + "'")) {
             throw wrong("must match " + pattern);
         }
     }

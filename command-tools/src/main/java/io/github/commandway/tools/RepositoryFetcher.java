@@ -4,6 +4,7 @@ import io.github.commandway.tools.RepositoryException.Code;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -112,7 +113,9 @@ final class RepositoryFetcher {
             if (e.getCause() instanceof RepositoryException own) {
                 throw own;
             }
-            throw new RepositoryException(Code.UNREACHABLE, uri + " could not be read: " + e.getCause(), e);
+            String why =
+                    e.getCause() instanceof ConnectException ? "nobody answers there" : String.valueOf(e.getCause());
+            throw new RepositoryException(Code.UNREACHABLE, uri + " could not be read: " + why, e);
         } finally {
             answer.cancel(true);
         }

@@ -10,6 +10,7 @@ import io.github.commandway.manager.Target;
 import io.github.commandway.tool.api.ToolService;
 import java.io.IOException;
 import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -103,6 +104,7 @@ public final class RunCopies implements CommandListener {
         private boolean isReading;
         private boolean again;
         private @Nullable Boolean mayWrite;
+        private Charset charset = StandardCharsets.UTF_8;
 
         Copy(RecordedCommand command) {
             this.command = command;
@@ -184,7 +186,7 @@ public final class RunCopies implements CommandListener {
             Path file = folder.output();
             long kept = Files.exists(file) ? Files.size(file) : 0;
             try (OutputFile output = new OutputFile(file, at)) {
-                output.begin(Math.max(0, maxBytes - kept), encoding.apply(command.record()));
+                output.begin(Math.max(0, maxBytes - kept), charset);
                 output.append(channel, data, data.length);
             }
         }
@@ -200,6 +202,8 @@ public final class RunCopies implements CommandListener {
                 }
                 Files.createFile(mark);
             }
+            OutputFile.cutOff(folder.output());
+            charset = encoding.apply(command.record());
             return true;
         }
     }

@@ -8,7 +8,6 @@ import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Reads a schedule, and checks it against the tools and toolchains that there are. */
@@ -160,8 +159,7 @@ final class ScheduleFile {
                     || !request.env().isEmpty()) {
                 throw what.wrong("a toolchain should have params only, no version, args or env");
             }
-            Invocation.checkParameters(
-                    "toolchain " + chain.name(), chain.parameters(), request.params(), Set.of(), true);
+            Invocation.check(chain, request.params(), (name, version) -> ToolCatalog.find(tools, name, version));
         } catch (IllegalArgumentException e) {
             throw what.wrong(String.valueOf(e.getMessage()));
         }

@@ -141,7 +141,11 @@ final class Slots {
                     .orElse(null);
             boolean noLock = claim.locks.stream().anyMatch(name -> locked.contains(name) || reserved.contains(name))
                     || (resource == null && !claim.pool.isEmpty());
-            if (noThread || noRoom || noLock) {
+            if (noThread) {
+                // those who could pass it have a thread, and it may be theirs that it waits for
+                continue;
+            }
+            if (noRoom || noLock) {
                 reserved.addAll(claim.locks);
                 if (resource != null) {
                     reserved.add(resource);

@@ -206,7 +206,7 @@ public final class ToolCatalog {
                     null,
                     null,
                     new CatalogProblem(shown, e.line(), e.column(), String.valueOf(e.getMessage())));
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | StackOverflowError e) {
             return new Entry(
                     fingerprint, null, null, null, new CatalogProblem(shown(path), 0, 0, "it cannot be read: " + e));
         }

@@ -21,6 +21,12 @@ final class ToolExecution {
     /** How much of stdout the next step of a toolchain can have. */
     static final int CAPTURED = 1 << 20;
 
+    /** More files and folders than this are too much for any run. */
+    private static final int MAX_ENTRIES = 1_000_000;
+
+    /** What is said of a run whose time is over, before what became of its processes. */
+    static final String NOT_IN_TIME = "not finished in time; ";
+
     private static final long QUOTA_CHECK_NANOS = Duration.ofMillis(500).toNanos();
 
     private final Launcher launcher;
@@ -141,11 +147,10 @@ final class ToolExecution {
             Start prepared = start(job, attempt, work, builtIn, left.isNegative() ? Duration.ZERO : left);
             ProcessTreeRunner.Outcome outcome = prepared.program.run(output);
             Map<String, Object> fields = fields(job, attempt, output, start, prepared.endedBy);
-            fields.put("files", RunFolder.files(work));
-            long bytes = RunFolder.size(work);
-            if (outcome.end() == ProcessTreeRunner.End.EXITED
-                    && bytes > tool.limits().folder()) {
-                return failed(fields, output, outcome.exitCode(), tooMuch(tool, bytes));
+            fields.put("files", WorkTree.files(work));
+            String tooMuch = tooMuch(tool, work);
+            if (outcome.end() == ProcessTreeRunner.End.EXITED && tooMuch != null) {
+                return failed(fields, output, outcome.exitCode(), tooMuch);
             }
             return result(tool, outcome, fields, output);
         } catch (IllegalArgumentException | IOException e) {
@@ -172,7 +177,7 @@ final class ToolExecution {
             WasmRunner.Task task = new WasmRunner.Task(tool, argv, work, environment, stdin, left);
             return new Start(WasmRunner.ENDED_BY, sink -> wasm.run(task, sink));
         }
-        Launcher.Launch launch = launcher.launch(tool, work, argv);
+        Launcher.Launch launch = launcher.launch(tool, work, argv, environment);
         ProcessTreeRunner.Task task = new ProcessTreeRunner.Task(
                 job.runId + "/" + job.step + "/" + attempt,
                 launch.argv(),
@@ -205,7 +210,7 @@ final class ToolExecution {
             }
             case TIMED_OUT -> {
                 reason = Reason.EXECUTION_TIMEOUT;
-                message = "not finished in time; its processes were ended" + survivors;
+                message = NOT_IN_TIME + "its processes were ended" + survivors;
             }
             default -> {
                 fields.put("exit_code", exitCode);
@@ -225,6 +230,9 @@ final class ToolExecution {
         Path work = job.folder.freshWork(job.step);
         for (Map.Entry<String, byte[]> input : job.invocation.inputs().entrySet()) {
             RunFolder.write(work, input.getKey(), input.getValue());
+        }
+        for (Map.Entry<String, Path> file : job.invocation.files().entrySet()) {
+            RunFolder.copy(file.getValue(), work, file.getKey());
         }
         byte[] stdin = job.invocation.stdin();
         if (stdin != null) {
@@ -303,9 +311,8 @@ final class ToolExecution {
         return fields;
     }
 
-    private static String tooMuch(Tool tool, long bytes) {
-        return "its folder has " + bytes + " bytes; the most is "
-                + tool.limits().folder();
+    private static @Nullable String tooMuch(Tool tool, Path work) throws IOException {
+        return WorkTree.tooMuch(work, tool.limits().folder(), MAX_ENTRIES);
     }
 
     /** The folder of a run has more in it than allowed. */
@@ -357,10 +364,9 @@ final class ToolExecution {
                 return;
             }
             lastCheck = now;
-            Tool tool = job.invocation.tool();
-            long size = RunFolder.size(folder);
-            if (size > tool.limits().folder()) {
-                throw new FolderFullException(tooMuch(tool, size) + "; its processes were ended");
+            String tooMuch = tooMuch(job.invocation.tool(), folder);
+            if (tooMuch != null) {
+                throw new FolderFullException(tooMuch + "; its processes were ended");
             }
         }
     }

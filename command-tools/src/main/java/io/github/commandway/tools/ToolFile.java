@@ -396,7 +396,7 @@ final class ToolFile {
                 fields.containsKey("max_length") ? fields.get("max_length").integer(1, 100_000) : DEFAULT_MAX_LENGTH);
         if (defaultNode != null) {
             try {
-                parameter.check(defaultNode.text(), true);
+                parameter.check(defaultNode.text(), true, new PatternBudget());
             } catch (IllegalArgumentException e) {
                 throw defaultNode.wrong("the default is not allowed: " + e.getMessage());
             }

@@ -28,6 +28,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -70,6 +71,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
+
+    /** How long it takes at most to end what is left when the time for stopping is over, and to record that. */
+    private static final Duration ENDING = Duration.ofSeconds(5);
 
     private final ToolCatalog catalog;
     private final Path runs;
@@ -168,7 +172,16 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 tool.arguments() == null ? 0 : tool.arguments().max(),
                 tool.methods(),
                 tool.isolation().code(),
-                catalog.find(tool.name(), "").equals(tool));
+                isNewest(tool));
+    }
+
+    private boolean isNewest(Tool tool) {
+        try {
+            return catalog.find(tool.name(), "").equals(tool);
+        } catch (IllegalArgumentException e) {
+            // there are only pre-releases
+            return false;
+        }
     }
 
     @Override
@@ -241,7 +254,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 : catalog.tools().stream().anyMatch(tool -> tool.name().equals(request.name()));
         if (!known) {
             throw new ToolRequestException(
-                    ToolRequestException.Kind.UNKNOWN, "there is no " + request + "; GET /tools lists what there is");
+                    ToolRequestException.Kind.UNKNOWN,
+                    "there is no " + request + "; GET " + (request.toolchain() ? "/toolchains" : "/tools")
+                            + " lists what there is");
         }
     }
 
@@ -267,8 +282,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     || !request.version().isEmpty()) {
                 throw new IllegalArgumentException("a toolchain takes params only");
             }
-            Invocation.checkParameters(
-                    "toolchain " + chain.name(), chain.parameters(), request.params(), Set.of(), true);
+            Invocation.check(chain, request.params(), catalog::find);
             return chain.timeout();
         }
         if (request.dryRun()) {
@@ -342,6 +356,15 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             // it will be said when it is taken up again
             return false;
         }
+    }
+
+    @Override
+    public Duration stopGrace(RecordedCommand command) {
+        return active.stream()
+                .filter(run -> run.command.id().equals(command.id()))
+                .findFirst()
+                .map(Run::stopGrace)
+                .orElse(Duration.ZERO);
     }
 
     private void begin(CommandContext context, Command command, long tag, ResultReceiver receiver) {
@@ -489,18 +512,37 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                     .orElse(true);
         }
 
+        Duration stopGrace() {
+            Stream<Tool> tools =
+                    tool != null ? Stream.of(tool) : catalog.tools().stream().filter(this::uses);
+            return tools.map(Tool::stopGrace)
+                    .max(Comparator.naturalOrder())
+                    .orElse(Duration.ZERO)
+                    .plus(ENDING);
+        }
+
         private void granted() {
+            boolean begins = false;
             try {
-                if (receiver.handOver(tag)) {
+                // once it is being closed, who waits is left to whoever stops the manager
+                if (!threads.isShutdown() && receiver.handOver(tag)) {
                     receiver.started(tag);
                     threads.execute(this);
-                    return;
+                    begins = true;
                 }
             } catch (RejectedExecutionException e) {
                 receiver.completeYield(
                         tag, null, new CommandException(Reason.SHUTDOWN, "the server stopped before it was started"));
+            } catch (RuntimeException | OutOfMemoryError e) {
+                // there may be no more threads to be had
+                LOG.error("run {} could not be begun", id, e);
+                receiver.completeYield(
+                        tag, null, new CommandException(Reason.EXECUTOR_ERROR, "it could not be begun: " + e));
+            } finally {
+                if (!begins) {
+                    leave();
+                }
             }
-            leave();
         }
 
         private void leave() {
@@ -550,8 +592,11 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             }
             // an interrupt that came too late must not meet the next run
             boolean unused = Thread.interrupted();
-            leave();
-            complete(result, error, why);
+            try {
+                leave();
+            } finally {
+                complete(result, error, why);
+            }
         }
 
         /** Whatever a run that was stopped has failed with, it failed because it was stopped. */
@@ -565,23 +610,22 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                         tag, data, result == null ? error : new CommandException(result.reason(), result.message()));
             } else if (why != CancelCause.SHUTDOWN || !outlivesServer(command)) {
                 // otherwise the next run of the server takes it up again
+                String message = result == null ? "stopped: " + error : result.message();
+                // who is first to see that the time is over, this or the manager, is a matter of moments
+                boolean isSaid = why != CancelCause.DEADLINE || message.startsWith(ToolExecution.NOT_IN_TIME);
                 receiver.completeYield(
                         tag,
                         data,
-                        new CommandException(why.reason(), result == null ? "stopped: " + error : result.message()));
+                        new CommandException(why.reason(), isSaid ? message : ToolExecution.NOT_IN_TIME + message));
             }
         }
 
         private ToolExecution.Result execute() throws IOException, CommandException {
             Tool single = tool;
             if (single == null && request.dryRun()) {
-                return new ToolExecution.Result(
-                        Reason.OK,
-                        "",
-                        0,
-                        ToolchainRun.plan(catalog.toolchain(request.name()), catalog),
-                        new byte[0],
-                        true);
+                Map<String, Object> plan = ToolchainRun.plan(catalog.toolchain(request.name()), catalog);
+                output("stdout", ToolRequest.printedJson(plan));
+                return new ToolExecution.Result(Reason.OK, "", 0, plan, new byte[0], true);
             }
             RunFolder folder = folder();
             // so that a log can tell which run its lines are about
@@ -599,6 +643,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             } catch (FileAlreadyExistsException e) {
                 RunFolder before = RunFolder.of(runs, id);
                 if (before.beginAttempt(command.attempt()) || request.toolchain()) {
+                    OutputFile.cutOff(before.output());
                     return before;
                 }
                 throw new CommandException(Reason.LOST, LOST);

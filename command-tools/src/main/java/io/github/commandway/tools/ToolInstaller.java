@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -120,7 +121,7 @@ public final class ToolInstaller {
             versions.write(artifact.version(), artifact, clock.instant(), files);
             Files.move(unpacked, target, StandardCopyOption.ATOMIC_MOVE);
         } finally {
-            RunFolder.delete(staging);
+            WorkTree.delete(staging);
         }
         LOG.info("tool {} was installed from {}", artifact, repository.location());
     }
@@ -136,13 +137,23 @@ public final class ToolInstaller {
                     artifact + " is there, and the repository now has something else under the same version;"
                             + " it should have a new version");
         }
+        List<ToolChange> changes = new ArrayList<>();
+        compare(artifact.name(), artifact.version(), versions, changes);
+        if (!changes.isEmpty()) {
+            ToolChange first = changes.get(0);
+            throw new RepositoryException(
+                    Code.REFUSED,
+                    artifact + " is there, but is not what was installed any more: " + first.path() + " is "
+                            + first.what().name().toLowerCase(Locale.ROOT) + "; remove the folder "
+                            + versions.folder(artifact.version()) + " and install it again");
+        }
     }
 
     /** What an installer left that was killed. Nobody else works here, as this one has the lock. */
     private static void removeStaging(Path parent) throws IOException {
         try (DirectoryStream<Path> left = Files.newDirectoryStream(parent, STAGING + "*")) {
             for (Path folder : left) {
-                RunFolder.delete(folder);
+                WorkTree.delete(folder);
             }
         }
     }
@@ -279,7 +290,7 @@ public final class ToolInstaller {
         Files.move(versions.folder(version), staging, StandardCopyOption.ATOMIC_MOVE);
         versions.forget(version);
         versions.setWithdrawn(version, withdrawn);
-        RunFolder.delete(staging);
+        WorkTree.delete(staging);
         LOG.info("tool {} {} was removed, as newer ones are there", name, version);
         return true;
     }

@@ -8,9 +8,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -46,6 +49,8 @@ public record ToolRequest(
     private static final Set<String> FIELDS = Set.of(
             "cmd", "toolchain", "version", "args", "params", "env", "stdin", "stdin_base64", "inputs", "dry_run");
     private static final int MAX_ENTRIES = 1_000;
+    private static final Pattern NEXT_VARIABLE = Pattern.compile(" (?=-[A-Za-z_][A-Za-z0-9_]*[:=])");
+    private static final Pattern SEPARATOR = Pattern.compile("[:=]");
 
     /** Copies the lists and maps. */
     public ToolRequest {
@@ -117,9 +122,13 @@ public record ToolRequest(
         try {
             return of(named != null && json.isBlank() ? Map.of() : JSON.readValue(json, Object.class), named);
         } catch (JacksonException e) {
+            TokenStreamLocation place = e.getLocation();
             throw new IllegalArgumentException(
-                    "not valid JSON: line " + e.getLocation().getLineNr() + ", column "
-                            + e.getLocation().getColumnNr() + ": " + e.getOriginalMessage(),
+                    "not valid JSON: "
+                            + (place == null
+                                    ? ""
+                                    : "line " + place.getLineNr() + ", column " + place.getColumnNr() + ": ")
+                            + e.getOriginalMessage(),
                     e);
         }
     }
@@ -148,6 +157,9 @@ public record ToolRequest(
     }
 
     private static ToolRequest of(@Nullable Object body, @Nullable String named) {
+        if (!(body instanceof Map)) {
+            throw new IllegalArgumentException("the request must be a map such as {cmd: hello, args: [world]}");
+        }
         Map<?, ?> fields = map("the request", body);
         for (Object key : fields.keySet()) {
             if (!FIELDS.contains(String.valueOf(key))) {
@@ -233,15 +245,19 @@ public record ToolRequest(
             list.forEach(element -> variables.putAll(variables(what, element)));
         } else {
             String text = scalar(what, value);
-            // in YAML "-foo:bar", without spaces, is one text
-            String pair = text.startsWith("-") ? text.substring(1).strip() : text;
-            int split = pair.indexOf('=') >= 0 ? pair.indexOf('=') : pair.indexOf(':');
-            if (split < 1) {
-                throw new IllegalArgumentException("'" + what
-                        + "' must be a map, or a list of maps or of texts like name=value; not '" + text + "'");
+            // in YAML lines like "-foo:bar", without a space, are one text
+            boolean dashed = text.startsWith("-");
+            for (String line : dashed ? NEXT_VARIABLE.split(text) : new String[] {text}) {
+                String pair = dashed ? line.substring(1).strip() : line;
+                Matcher split = SEPARATOR.matcher(pair);
+                if (!split.find() || split.start() == 0) {
+                    throw new IllegalArgumentException("'" + what
+                            + "' must be a map, or a list of maps or of texts like name=value; not '" + text + "'");
+                }
+                variables.put(
+                        pair.substring(0, split.start()).strip(),
+                        pair.substring(split.end()).strip());
             }
-            variables.put(
-                    pair.substring(0, split).strip(), pair.substring(split + 1).strip());
         }
         return variables;
     }
@@ -281,6 +297,12 @@ public record ToolRequest(
 
     static byte[] json(Object value) {
         return JSON.writeValueAsBytes(value);
+    }
+
+    /** The same for people, in lines. */
+    static byte[] printedJson(Object value) {
+        return (JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n")
+                .getBytes(StandardCharsets.UTF_8);
     }
 
     @Override

@@ -243,7 +243,7 @@ public final class ToolSchedules implements AutoCloseable {
                 next = cron.next(now, zone).orElse(null);
             }
             if (next != null && !next.isAfter(now)) {
-                collect(now);
+                collect(next, now);
             }
             Instant time = due.peek();
             if (time != null && !submitting) {
@@ -252,9 +252,11 @@ public final class ToolSchedules implements AutoCloseable {
         }
 
         /** Finds what has become due, and leaves out what was missed if the schedule says so. */
-        private void collect(Instant now) {
+        private void collect(Instant first, Instant now) {
             ArrayDeque<Instant> found = new ArrayDeque<>();
-            Instant time = next;
+            Instant earliest = now.minus(madeUpWithin);
+            // a clock that is set for the first time may go forward by decades
+            Instant time = first.isBefore(earliest) ? cron.next(earliest, zone).orElse(null) : first;
             while (time != null && !time.isAfter(now)) {
                 found.add(time);
                 if (found.size() > MAX_MADE_UP) {
@@ -264,19 +266,20 @@ public final class ToolSchedules implements AutoCloseable {
             }
             next = time;
             seen = now;
+            if (found.isEmpty()) {
+                // all of it is too long ago
+                found.add(first);
+            }
             Instant newest = found.getLast();
+            boolean tooLate = newest.isBefore(earliest);
             boolean inTime = !newest.isBefore(now.minus(IN_TIME));
             if (schedule.missed() != ToolSchedule.Missed.ALL) {
                 leaveOutWaiting();
             }
             switch (schedule.missed()) {
-                case ALL -> due.addAll(found);
-                case ONCE -> due.add(newest);
-                case SKIP -> {
-                    if (inTime) {
-                        due.add(newest);
-                    }
-                }
+                case ALL -> due.addAll(tooLate ? List.of() : found);
+                case ONCE -> due.addAll(tooLate ? List.of() : List.of(newest));
+                case SKIP -> due.addAll(inTime ? List.of(newest) : List.of());
             }
             while (due.size() > MAX_MADE_UP) {
                 due.remove();
@@ -286,7 +289,9 @@ public final class ToolSchedules implements AutoCloseable {
                         "schedule {} has missed times up to {}; {}",
                         schedule.name(),
                         newest,
-                        schedule.missed() == ToolSchedule.Missed.SKIP ? "they are skipped" : "they are made up for");
+                        schedule.missed() == ToolSchedule.Missed.SKIP || tooLate
+                                ? "they are skipped"
+                                : "they are made up for");
             }
             if (due.isEmpty()) {
                 settle(new Fired(newest, null, "it was missed"));

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -194,10 +193,8 @@ final class ToolchainRun {
         if (begun != null) {
             state.put("begun", begun);
         }
-        Path file = setting.folder.state();
-        Path next = file.resolveSibling("state.next");
-        Files.write(next, JSON.writeValueAsBytes(state));
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        // a step whose beginning was forgotten would be run twice
+        AtomicFiles.write(setting.folder.state(), JSON.writeValueAsBytes(state));
     }
 
     /** Runs what is not done yet. */
@@ -348,16 +345,22 @@ final class ToolchainRun {
         Map<String, String> values = render(step.params());
         Map<String, String> env = render(step.env());
         Invocation.check(tool, args.size(), args, values, java.util.Set.of(), env, true);
-        Map<String, byte[]> inputs = new LinkedHashMap<>();
+        Map<String, Path> files = new LinkedHashMap<>();
         for (Toolchain.Input input : step.inputs()) {
             Path file = RunFolder.inside(setting.folder.work(input.from()), input.file());
             if (!Files.isRegularFile(file)) {
                 throw new IllegalArgumentException(
                         "step '" + input.from() + "' has made no file '" + input.file() + "'");
             }
-            inputs.put(input.as(), Files.readAllBytes(file));
+            long most = tool.limits().folder();
+            if (Files.size(file) > most) {
+                throw new IllegalArgumentException("the file '" + input.file() + "' of step '" + input.from() + "' has "
+                        + Files.size(file) + " bytes; the most in a folder of " + tool + " is " + most);
+            }
+            files.put(input.as(), file);
         }
-        return new Invocation(tool, args, Invocation.withDefaults(tool.parameters(), values), env, stdin(step), inputs);
+        return new Invocation(
+                tool, args, Invocation.withDefaults(tool.parameters(), values), env, stdin(step), Map.of(), files);
     }
 
     /** The output of one step as it was, byte for byte, if it is nothing but that. */

@@ -79,7 +79,7 @@ final class Versions {
         return newestFirst.stream()
                 .filter(tool -> {
                     Semver number = number(tool);
-                    return number != null && number.isStable();
+                    return number != null && number.getPreRelease().isEmpty();
                 })
                 .findFirst()
                 .or(() -> newestFirst.stream()

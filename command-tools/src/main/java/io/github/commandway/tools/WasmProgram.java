@@ -10,7 +10,6 @@ import run.endive.runtime.ImportValues;
 import run.endive.runtime.Instance;
 import run.endive.runtime.TableInstance;
 import run.endive.wasm.Parser;
-import run.endive.wasm.WasmEngineException;
 import run.endive.wasm.WasmModule;
 import run.endive.wasm.types.ExternalType;
 import run.endive.wasm.types.Import;
@@ -41,6 +40,7 @@ final class WasmProgram {
      *
      * @throws IllegalArgumentException if it is none, or cannot be run with these limits; the message says why
      */
+    @SuppressWarnings("IllegalCatch")
     static WasmProgram read(Path file, Tool.Limits limits) throws IOException {
         if (Files.size(file) > MAX_BYTES) {
             throw new IllegalArgumentException("it has " + Files.size(file) + " bytes; the most is " + MAX_BYTES);
@@ -48,7 +48,8 @@ final class WasmProgram {
         WasmModule module;
         try {
             module = Parser.parse(Files.readAllBytes(file));
-        } catch (WasmEngineException e) {
+        } catch (RuntimeException | StackOverflowError e) {
+            // the parser is not prepared for everything
             throw new IllegalArgumentException("it is no WebAssembly module: " + e.getMessage(), e);
         }
         long memory = limits.memory() == null ? DEFAULT_MEMORY : limits.memory();

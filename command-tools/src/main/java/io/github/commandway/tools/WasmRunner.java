@@ -34,6 +34,7 @@ final class WasmRunner {
 
     private static final int MAX_EXIT_CODE = 255;
     private static final int DEFAULT_OPEN_FILES = 64;
+    private static final int PIECE = 64 << 10;
     private static final long STACK_BYTES = 2 << 20;
     private static final long POLL_MILLIS = 50;
     private static final Duration AFTER_INTERRUPT = Duration.ofSeconds(5);
@@ -210,9 +211,12 @@ final class WasmRunner {
 
                 @Override
                 public void write(byte[] data, int offset, int count) throws IOException {
-                    byte[] piece = Arrays.copyOfRange(data, offset, offset + count);
                     try {
-                        channels.write(name, piece, count);
+                        // it can write all of its memory at once
+                        for (int from = offset; from < offset + count; from += PIECE) {
+                            byte[] piece = Arrays.copyOfRange(data, from, Math.min(from + PIECE, offset + count));
+                            channels.write(name, piece, piece.length);
+                        }
                     } catch (IOException e) {
                         problem = e;
                         Thread.currentThread().interrupt();

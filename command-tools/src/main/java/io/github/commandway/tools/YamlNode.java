@@ -12,8 +12,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.composer.Composer;
+import org.snakeyaml.engine.v2.events.Event;
 import org.snakeyaml.engine.v2.exceptions.Mark;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
+import org.snakeyaml.engine.v2.exceptions.ParserException;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 import org.snakeyaml.engine.v2.nodes.MappingNode;
 import org.snakeyaml.engine.v2.nodes.Node;
@@ -21,6 +23,7 @@ import org.snakeyaml.engine.v2.nodes.NodeTuple;
 import org.snakeyaml.engine.v2.nodes.ScalarNode;
 import org.snakeyaml.engine.v2.nodes.SequenceNode;
 import org.snakeyaml.engine.v2.nodes.Tag;
+import org.snakeyaml.engine.v2.parser.Parser;
 import org.snakeyaml.engine.v2.parser.ParserImpl;
 import org.snakeyaml.engine.v2.scanner.StreamReader;
 
@@ -28,6 +31,9 @@ import org.snakeyaml.engine.v2.scanner.StreamReader;
 final class YamlNode {
     /** The longest text, in characters. */
     static final int MAX_LENGTH = 256 << 10;
+
+    private static final int MAX_DEPTH = 20;
+    private static final String TOO_DEEP = "this is nested too deeply";
 
     private static final Pattern DURATION = Pattern.compile("(\\d{1,9})\\s*(ms|s|m|h|d)");
     private static final Pattern BYTES = Pattern.compile("(\\d{1,12})\\s*(B|KiB|MiB|GiB|)");
@@ -42,7 +48,8 @@ final class YamlNode {
 
     static YamlNode parse(String text) throws ToolFileException {
         try {
-            Node root = new Composer(SETTINGS, new ParserImpl(SETTINGS, new StreamReader(SETTINGS, text)))
+            Parser events = new ParserImpl(SETTINGS, new StreamReader(SETTINGS, text));
+            Node root = new Composer(SETTINGS, new ShallowParser(events))
                     .getSingleNode()
                     .orElseThrow(() -> new ToolFileException(1, 1, "it is empty; it should hold 'key: value' lines"));
             return new YamlNode(root);
@@ -230,14 +237,23 @@ final class YamlNode {
         }
     }
 
-    /** Everything below as maps, lists and texts; null for null. */
+    /**
+     * Everything below as maps, lists and texts; null for null.
+     *
+     * @throws ToolFileException if it is far more than was written, as aliases can say the same again and again
+     */
     @Nullable Object plain() throws ToolFileException {
-        return plain(0);
+        return plain(0, new int[] {2 * MAX_LENGTH});
     }
 
-    private @Nullable Object plain(int depth) throws ToolFileException {
-        if (depth > 20) {
-            throw wrong("this is nested too deeply");
+    /** @param left how many characters and values there may still be: not more than can be written without aliases */
+    private @Nullable Object plain(int depth, int[] left) throws ToolFileException {
+        if (depth > MAX_DEPTH) {
+            throw wrong(TOO_DEEP);
+        }
+        left[0] -= 1 + (node instanceof ScalarNode scalar ? scalar.getValue().length() : 0);
+        if (left[0] < 0) {
+            throw wrong("with its aliases this is too long");
         }
         if (isNull()) {
             return null;
@@ -245,17 +261,59 @@ final class YamlNode {
         if (node instanceof MappingNode) {
             Map<String, @Nullable Object> map = new LinkedHashMap<>();
             for (Map.Entry<String, YamlNode> entry : entries().entrySet()) {
-                map.put(entry.getKey(), entry.getValue().plain(depth + 1));
+                left[0] -= entry.getKey().length();
+                map.put(entry.getKey(), entry.getValue().plain(depth + 1, left));
             }
             return map;
         }
         if (node instanceof SequenceNode) {
             List<@Nullable Object> list = new ArrayList<>();
             for (YamlNode element : list()) {
-                list.add(element.plain(depth + 1));
+                list.add(element.plain(depth + 1, left));
             }
             return list;
         }
         return text();
+    }
+
+    /** Refuses what is nested too deeply before it is composed, which takes a part of the stack for each level. */
+    private static final class ShallowParser implements Parser {
+        private final Parser events;
+        private int depth;
+
+        ShallowParser(Parser events) {
+            this.events = events;
+        }
+
+        @Override
+        public boolean checkEvent(Event.ID choice) {
+            return events.checkEvent(choice);
+        }
+
+        @Override
+        public Event peekEvent() {
+            return events.peekEvent();
+        }
+
+        @Override
+        public boolean hasNext() {
+            return events.hasNext();
+        }
+
+        @Override
+        public Event next() {
+            Event event = events.next();
+            switch (event.getEventId()) {
+                case SequenceStart, MappingStart -> depth++;
+                case SequenceEnd, MappingEnd -> depth--;
+                default -> {
+                    // it holds nothing
+                }
+            }
+            if (depth > MAX_DEPTH) {
+                throw new ParserException(TOO_DEEP, event.getStartMark());
+            }
+            return event;
+        }
     }
 }

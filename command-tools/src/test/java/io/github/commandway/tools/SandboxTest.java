@@ -143,6 +143,24 @@ class SandboxTest {
     }
 
     @Test
+    void nothingInASandboxIsInMemoryWithoutALimit() throws Exception {
+        ToolFixture.script(folder, "shared", """
+                echo shared > /dev/shm/x && cat /dev/shm/x
+                grep -E '^[^ ]+ (/|/dev) ' /proc/mounts | cut -d ' ' -f 2,4 | cut -d , -f 1
+                for i in 1 2 3; do head -c 500000 /dev/zero > /dev/shm/$i || exit 9; done
+                """, "isolation: sandbox", "limits: {folder: 1MiB}");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            CommandRecord record = run(fixture, "shared");
+
+            assertThat(fixture.output(record, "stdout").lines())
+                    .startsWith("shared")
+                    .contains("/ ro", "/dev ro")
+                    .doesNotContain("/ rw", "/dev rw");
+            assertThat(record.message()).isEqualTo("exit code 9");
+        }
+    }
+
+    @Test
     void aSandboxRunsFromInputsToOutputs() throws Exception {
         ToolFixture.script(folder, "upper", "tr a-z A-Z < in > out", "isolation: sandbox", "keep: always");
         try (ToolFixture fixture = new ToolFixture(folder)) {

@@ -35,6 +35,22 @@ class SlotsTest {
     }
 
     @Test
+    void aRunThatWaitsForAThreadKeepsNothingFromTheStepsOfThoseThatHaveOne() {
+        Slots slots = new Slots(1, 10);
+        submit(slots, "toolchain", "", 9, List.of(), List.of());
+        submit(slots, "run", "t", 9, List.of("x"), List.of("p"));
+        Slots.Claim step =
+                new Slots.Claim("u", 9, List.of("x"), List.of("p"), false, () -> begun.add("step of the toolchain"));
+        slots.submit(step);
+        assertThat(begun).containsExactly("toolchain", "step of the toolchain");
+
+        slots.release(step);
+        assertThat(begun).hasSize(2);
+        slots.release(claims.get("toolchain"));
+        assertThat(begun).containsExactly("toolchain", "step of the toolchain", "run");
+    }
+
+    @Test
     void runsOfOneToolBeginInTheirOrder() {
         Slots slots = new Slots(10, 10);
         submit(slots, "1", "t", 1, List.of(), List.of());

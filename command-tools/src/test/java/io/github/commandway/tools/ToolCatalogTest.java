@@ -67,6 +67,14 @@ class ToolCatalogTest {
                 .hasMessageContaining("fits more than one version");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"", "latest"})
+    void aVersionBeforeTheFirstOneCanBeTheLatest(String wanted) throws IOException {
+        versions("0.1", "0.2.0", "0.3.0-rc.1");
+
+        assertThat(ToolCatalog.open(folder).find("t", wanted).version()).isEqualTo("0.2.0");
+    }
+
     @Test
     void aPreReleaseIsNeverTheLatest() throws IOException {
         versions("2.0.0-beta.1");

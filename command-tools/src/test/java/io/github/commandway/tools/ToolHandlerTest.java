@@ -108,7 +108,25 @@ class ToolHandlerTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"LD_PRELOAD", "PATH", "BASH_ENV", "PYTHONPATH", "NODE_OPTIONS", "COMMANDWAY_RUN_ID", "A B", "a=b"
+            strings = {
+                "LD_PRELOAD",
+                "PATH",
+                "BASH_ENV",
+                "PYTHONPATH",
+                "NODE_OPTIONS",
+                "COMMANDWAY_RUN_ID",
+                "A B",
+                "a=b",
+                "ZDOTDIR",
+                "TAR_OPTIONS",
+                "RSYNC_RSH",
+                "PERLLIB",
+                "AWKPATH",
+                "MAKEFLAGS",
+                "MAVEN_OPTS",
+                "LESSOPEN",
+                "PSModulePath",
+                "AWS_CONFIG_FILE"
             })
     void callersCannotSetVariablesThatChangeWhichCodeIsRun(String name) throws Exception {
         ToolFixture.write(folder, "tools/bare/1.0.0/bare", "#!/bin/sh\ntrue\n");
@@ -194,6 +212,26 @@ class ToolHandlerTest {
         try (ToolFixture fixture = new ToolFixture(folder)) {
             assertThatThrownBy(() -> fixture.submit(ToolRequest.tool("typed").param(name, value)))
                     .hasMessageContaining(problem);
+        }
+    }
+
+    @Test
+    void aPatternThatTakesForEverOnWhatACallerGivesIsGivenUp() throws Exception {
+        ToolFixture.script(
+                folder,
+                "slow",
+                "true",
+                "arguments: {pattern: 'a*a*a*a*a*a*a*b?'}",
+                "parameters: [{name: word, max_length: 100000, pattern: '(a|b)*'}]");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            assertThatThrownBy(() -> fixture.submit(ToolRequest.tool("slow", "a".repeat(500) + "c")))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("an argument of slow 1.0.0 takes too long to be compared with a*a*");
+            assertThatThrownBy(() -> fixture.submit(ToolRequest.tool("slow").param("word", "ab".repeat(40_000))))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("parameter 'word' takes too long to be compared with (a|b)*");
+            assertThat(fixture.run(ToolRequest.tool("slow", "a".repeat(60))).status())
+                    .isEqualTo(CommandStatus.COMPLETED);
         }
     }
 
@@ -358,6 +396,25 @@ class ToolHandlerTest {
     }
 
     @Test
+    void aRunWhoseTimeIsOverSaysWhatBecameOfItsProcessesAndWhatTheyWroteLast() throws Exception {
+        ToolFixture.script(
+                folder,
+                "slow",
+                "trap 'echo bye; exit 4' TERM; echo hi; while :; do sleep 0.05; done",
+                "timeout: 500ms",
+                "stop_grace: 20s");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            CommandRecord record = fixture.run(ToolRequest.tool("slow"));
+
+            assertThat(record.reason()).isEqualTo(Reason.EXECUTION_TIMEOUT);
+            assertThat(record.message()).isEqualTo("not finished in time; its processes were ended");
+            assertThat(ToolFixture.result(record).get("all_processes_ended").asBoolean())
+                    .isTrue();
+            assertThat(fixture.output(record, "stdout")).isEqualTo("hi\nbye\n");
+        }
+    }
+
+    @Test
     void onlySoManyRunsOfAToolAtATime() throws Exception {
         ToolFixture.script(
                 folder,
@@ -514,6 +571,27 @@ class ToolHandlerTest {
             assertThatThrownBy(() -> fixture.output(ended.get(0), "stdout")).isInstanceOf(NoSuchFileException.class);
             assertThat(fixture.output(ended.get(2), "stdout")).isEqualTo("begun\n");
             assertThat(fixture.output(running.record(), "stdout")).isEqualTo("begun\n");
+        }
+    }
+
+    @Test
+    void aFolderThatCannotBeNamedAnyMoreDoesNotKeepTheOthersFromBeingDeleted() throws Exception {
+        ManualTime time = new ManualTime();
+        ToolFixture.script(
+                folder, "deep", "for i in $(seq 60); do mkdir $1 && cd -P $1 || exit 9; done", "arguments: {}");
+        ToolFixture.script(folder, "quick", "true");
+        try (ToolFixture fixture = new ToolFixture(
+                folder, builder -> builder.keep(1, Duration.ofDays(1_000_000)).timer(time.scheduler()))) {
+            CommandRecord deep = fixture.run(ToolRequest.tool("deep", "d".repeat(200)));
+            CommandRecord quick = fixture.run(ToolRequest.tool("quick"));
+            CommandRecord last = fixture.run(ToolRequest.tool("quick"));
+            assertThat(deep.message()).contains("its folder has paths with more than 1024 characters");
+
+            time.advance(Duration.ofMinutes(10));
+
+            assertThat(fixture.runs.resolve(deep.id().toString())).doesNotExist();
+            assertThat(fixture.runs.resolve(quick.id().toString())).doesNotExist();
+            assertThat(fixture.runs.resolve(last.id().toString())).exists();
         }
     }
 

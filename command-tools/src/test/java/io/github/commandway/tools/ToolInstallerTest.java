@@ -59,8 +59,9 @@ class ToolInstallerTest {
         fixture.publish("hello", "1.0.0");
         fixture.installer().install("hello", "");
         Path words = fixture.installed("hello", "1.0.0").resolve("data/words.txt");
-        Files.writeString(words, "edited");
         fixture.installer().install("hello", "");
+        Files.writeString(words, "edited");
+        assertRefused(() -> fixture.installer().install("hello", ""), Code.REFUSED, "data/words.txt is changed");
         assertThat(words).hasContent("edited");
 
         ToolFixture.script(folder.resolve("catalogue"), "own", "echo mine");
@@ -145,6 +146,19 @@ class ToolInstallerTest {
             threads.shutdownNow();
         }
         assertThat(fixture.installer().verify()).isEmpty();
+    }
+
+    @Test
+    void aVersionThatWasChangedHereIsNotSaidToBeInstalled() throws Exception {
+        fixture.publish("hello", "1.0.0");
+        ToolInstaller installer = fixture.installer();
+        installer.install("hello", "1.0.0");
+        Files.delete(fixture.installed("hello", "1.0.0").resolve("main.sh"));
+
+        assertRefused(
+                () -> installer.install("hello", "1.0.0"),
+                Code.REFUSED,
+                "main.sh is missing; remove the folder " + fixture.installed("hello", "1.0.0"));
     }
 
     @Test

@@ -43,6 +43,20 @@ class ToolRequestTest {
     }
 
     @Test
+    void linesOfEnvWithoutASpaceAreVariablesEach() {
+        ToolRequest request = ToolRequest.ofYaml("cmd: cmd\nenv:\n  -foo:bar\n  -URL:http://host/?a=b\n");
+
+        assertThat(request.env()).isEqualTo(Map.of("foo", "bar", "URL", "http://host/?a=b"));
+    }
+
+    @Test
+    void theFirstSignEndsANameOfEnv() {
+        assertThat(ToolRequest.ofYaml("cmd: cmd\nenv: ['A=b:c', 'D:e=f', 'G=-h -i=j']")
+                        .env())
+                .isEqualTo(Map.of("A", "b:c", "D", "e=f", "G", "-h -i=j"));
+    }
+
+    @Test
     void thePayloadHoldsAllOfIt() {
         ToolRequest request = ToolRequest.tool("t", "a", "\uD83D\uDE00")
                 .version("^1")
@@ -94,5 +108,40 @@ class ToolRequestTest {
         }
 
         assertThatThrownBy(() -> ToolRequest.ofYaml(yaml.toString())).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void aliasesOfOneAnotherAreNotUnfoldedWithoutEnd() {
+        StringBuilder yaml = new StringBuilder("cmd: x\nargs:\n  - &a0 [x, x, x]\n");
+        for (int i = 1; i < 16; i++) {
+            yaml.append("  - &a")
+                    .append(i)
+                    .append(" [")
+                    .append(("*a" + (i - 1) + ", ").repeat(3))
+                    .append("]\n");
+        }
+
+        assertThatThrownBy(() -> ToolRequest.ofYaml(yaml.toString()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("with its aliases this is too long");
+    }
+
+    @Test
+    void aTextThatIsSaidAgainAndAgainDoesNotMakeALargeRequestOfASmallOne() {
+        String yaml = "cmd: x\nstdin: &long " + "y".repeat(90_000) + "\nargs:\n" + "- *long\n".repeat(1_000);
+
+        assertThatThrownBy(() -> ToolRequest.ofYaml(yaml))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("with its aliases this is too long");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"[", "{a: ", "- ", "? ", "[[], "})
+    void aBodyThatIsNestedTooDeeplyIsRefused(String opening) {
+        assertThatThrownBy(() -> ToolRequest.ofYaml(opening.repeat(40_000)))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> ToolRequest.ofJson(opening.repeat(40_000)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("not valid JSON");
     }
 }

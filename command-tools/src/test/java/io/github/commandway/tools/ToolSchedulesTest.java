@@ -23,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Schedules whose clock stands still until the test moves it, and which run real tools. Time begins at 2026-01-01T00:00:00Z. */
@@ -156,6 +157,30 @@ class ToolSchedulesTest {
                     .containsExactly(
                             KEY + "2026-01-01T01:00:00Z", KEY + "2026-01-01T02:00:00Z", KEY + "2026-01-01T03:00:00Z");
             assertThat(schedules.list(0)).hasSize(1);
+        }
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aClockThatGoesForwardByDecadesIsLikeALongStop() throws Exception {
+        schedule("cmd: hello", "missed: all");
+        ToolFixture.write(folder, "schedules/often.yaml", "cron: '* * * * * *'\ncmd: hello\n");
+        ToolFixture.write(folder, "schedules/yearly.yaml", "cron: '0 0 1 6 *'\ncmd: hello\nmissed: once\n");
+        fixture.catalog.refresh();
+        try (ToolSchedules schedules = schedules()) {
+            time.stepWallClock(Duration.ofDays(365 * 100));
+            time.advance(Duration.ofSeconds(30));
+
+            assertThat(keys()).filteredOn(key -> key.startsWith(KEY)).hasSize(24);
+            assertThat(keys())
+                    .filteredOn(key -> key.startsWith("schedule:often:"))
+                    .hasSizeBetween(1, 31);
+            assertThat(schedules.list(0))
+                    .filteredOn(planned -> planned.name().equals("yearly"))
+                    .singleElement()
+                    .satisfies(planned -> assertThat(planned.last())
+                            .isEqualTo(new Fired(
+                                    Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
         }
     }
 

@@ -2,6 +2,7 @@ package io.github.commandway.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.manager.CommandRequest;
@@ -63,6 +64,17 @@ class ToolServiceTest {
             assertThat(there.payload()).asString(StandardCharsets.UTF_8).isEqualTo("{\"cmd\":\"other\"}");
             assertThat(chain.type()).isEqualTo("toolchain:chain");
             assertThat(chain.payload()).asString(StandardCharsets.UTF_8).isEqualTo("{\"toolchain\":\"chain\"}");
+        }
+    }
+
+    @Test
+    void aToolOfWhichThereAreOnlyPreReleasesIsListedToo() throws Exception {
+        ToolFixture.write(folder, "tools/young/1.0.0-rc.1/young", "#!/bin/sh\ntrue\n");
+        ToolFixture.script(folder, "hello", "echo hello");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            assertThat(fixture.handler.listTools())
+                    .extracting(ToolInfo::name, ToolInfo::newest)
+                    .containsExactly(tuple("hello", true), tuple("young", false));
         }
     }
 

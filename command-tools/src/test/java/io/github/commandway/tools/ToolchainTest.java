@@ -8,7 +8,9 @@ import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.CommandStatus;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -170,6 +172,11 @@ class ToolchainTest {
                 """.formatted(mark));
         try (ToolFixture fixture = new ToolFixture(folder)) {
             CommandRecord record = fixture.run(ToolRequest.toolchain("job").asDryRun());
+            assertThat(fixture.events(record))
+                    .filteredOn(event -> event.type() == CommandEvent.Type.OUTPUT)
+                    .singleElement()
+                    .satisfies(event -> assertThat(new String(event.data(), StandardCharsets.UTF_8))
+                            .contains("\"toolchain\" : \"job\"", "\"steps\""));
 
             assertThat(record.reason()).isEqualTo(Reason.OK);
             JsonNode steps = ToolFixture.result(record).get("steps");
@@ -259,6 +266,43 @@ class ToolchainTest {
             assertThatThrownBy(() -> fixture.submit(
                             ToolRequest.toolchain("job").param("n", "1").env("A", "b")))
                     .hasMessage("a toolchain takes params only");
+        }
+    }
+
+    @Test
+    void aPathMayLeadAnywhereOnlyIfAToolMayGoAnywhere() throws Exception {
+        ToolFixture.write(
+                folder, "tools/free/1.0.0/tool.yaml", "command: [cat, '${args}']\narguments: {}\nisolation: none\n");
+        String parameters = "parameters: [{name: p, type: path}]\n";
+        chain(parameters + "toolchain: [{a: {cmd: say, args: ['${params.p}']}}]\n");
+        ToolFixture.write(
+                folder, "toolchains/free.yaml", parameters + "toolchain: [{a: {cmd: free, args: ['${params.p}']}}]\n");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            assertThatThrownBy(() -> fixture.submit(ToolRequest.toolchain("job").param("p", "/etc/hostname")))
+                    .hasMessage("parameter 'p' must be relative");
+            assertThatThrownBy(() -> fixture.submit(ToolRequest.toolchain("job").param("p", "../x")))
+                    .hasMessage("parameter 'p' must not contain '..'");
+            assertThat(fixture.run(ToolRequest.toolchain("job").param("p", "x/y"))
+                            .status())
+                    .isEqualTo(CommandStatus.COMPLETED);
+            assertThat(fixture.run(ToolRequest.toolchain("free").param("p", "/etc/passwd"))
+                            .status())
+                    .isEqualTo(CommandStatus.COMPLETED);
+        }
+    }
+
+    @Test
+    void aFileOfAnEarlierStepThatIsTooLargeForAFolderIsNotPutThere() throws Exception {
+        ToolFixture.script(folder, "small", "wc -c < p", "limits: {folder: 1KiB}");
+        chain("""
+                toolchain:
+                  - make: {cmd: sh, args: ['head -c 5000 /dev/zero > p']}
+                  - take: {cmd: small, inputs: [{from: make, file: p}]}
+                """);
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            assertThat(fixture.run(ToolRequest.toolchain("job")).message())
+                    .isEqualTo("step 'take' failed: the file 'p' of step 'make' has 5000 bytes;"
+                            + " the most in a folder of small 1.0.0 is 1024");
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandRecord;
+import io.github.commandway.manager.CommandStatus;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -252,6 +253,19 @@ class WasmToolTest {
         }
     }
 
+    @Test
+    void allThatItWritesAtOnceCanBeRead() throws Exception {
+        wasm(
+                "flood",
+                "(drop (memory.grow (i32.const 63))) (call $put (i32.const 1) (i32.const 16) (i32.const 3000000))",
+                "");
+        try (ToolFixture fixture = new ToolFixture(folder)) {
+            CommandRecord record = fixture.run(ToolRequest.tool("flood"));
+            assertThat(record.status()).as(record.message()).isEqualTo(CommandStatus.COMPLETED);
+            assertThat(fixture.output(record, "stdout")).hasSize(3_000_000);
+        }
+    }
+
     /** Ends with the number of the error, and how often it went well. */
     private static String openAgain() {
         return """
@@ -328,6 +342,11 @@ class WasmToolTest {
                 "0061736d01000000" + "01060260" + "00005f00" + "03020100" + "070a01065f73746172740000" + "0a040102000b";
         Files.write(tool.resolve("tool.wasm"), HexFormat.of().parseHex(structure));
         assertProblem("wasm: [tool.wasm]", "it uses the garbage collector");
+        String behindTheEnd = "0061736d01000000" + "010401600000" + "03020100" + "070a01065f73746172740000";
+        for (String code : List.of("0a060104000b010b", "0a070105000b0b010b")) {
+            Files.write(tool.resolve("tool.wasm"), HexFormat.of().parseHex(behindTheEnd + code));
+            assertProblem("wasm: [tool.wasm]", "'tool.wasm' cannot be run: it is no WebAssembly module");
+        }
     }
 
     private void assertProblem(String yaml, String problem) throws IOException {
