@@ -179,8 +179,7 @@ class ToolSchedulesTest {
                     .filteredOn(planned -> planned.name().equals("yearly"))
                     .singleElement()
                     .satisfies(planned -> assertThat(planned.last())
-                            .isEqualTo(new Fired(
-                                    Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
+                            .isEqualTo(new Fired(Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
         }
     }
 
