@@ -409,11 +409,20 @@ final class TransportChannels {
             if (event instanceof QuicConnectionCloseEvent close) {
                 Connection connection = context.channel().attr(CONNECTION).get();
                 if (connection != null) {
-                    String reason = new String(close.reason(), StandardCharsets.UTF_8);
+                    String reason = reasonOf(close);
                     connection.end(reason.isEmpty() ? "the other end closed the connection" : reason);
                 }
             }
             context.fireUserEventTriggered(event);
+        }
+
+        private static String reasonOf(QuicConnectionCloseEvent close) {
+            try {
+                return new String(close.reason(), StandardCharsets.UTF_8);
+            } catch (NullPointerException noReason) {
+                // Netty copies the reason without asking whether there is one
+                return "";
+            }
         }
 
         @Override
