@@ -96,6 +96,10 @@ final class ServerTools implements AutoCloseable {
             throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
                     + " is no folder; it should have the folders tools and toolchains");
         }
+        if (!Files.isReadable(folder) || !Files.isExecutable(folder)) {
+            throw new UsageException(
+                    Setting.TOOLS_FOLDER.key() + ": " + folder + " must not be read by the user who runs this");
+        }
     }
 
     private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {
@@ -143,7 +147,7 @@ final class ServerTools implements AutoCloseable {
                 .filter(kept -> kept.compareTo(MADE_UP_WITHIN) < 0)
                 .orElse(MADE_UP_WITHIN);
         // not the other timer, which may be busy for minutes with the folders of old runs
-        scheduling = Executors.newSingleThreadScheduledExecutor(daemons("commandway-schedules"));
+        scheduling = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-schedules"));
         schedules = ToolSchedules.builder(catalog, handler, manager, runs.resolveSibling(SCHEDULES))
                 .madeUpWithin(within)
                 .start(scheduling);

@@ -148,6 +148,17 @@ class ToolSchedulesTest {
     }
 
     @Test
+    void whatIsMadeUpForDoesNotFallBehindWhatBecomesDue() throws Exception {
+        ToolFixture.write(folder, "schedules/often.yaml", "cron: '* * * * * *'\ncmd: hello\nmissed: all\n");
+        fixture.catalog.refresh();
+        schedules().close();
+        away(Duration.ofSeconds(50));
+
+        run(Duration.ofSeconds(10));
+        assertThat(keys()).hasSizeBetween(58, 62);
+    }
+
+    @Test
     void aSleepOfTheMachineIsLikeAStop() throws Exception {
         schedule("cmd: hello", "missed: all");
         try (ToolSchedules schedules = schedules()) {
@@ -179,8 +190,7 @@ class ToolSchedulesTest {
                     .filteredOn(planned -> planned.name().equals("yearly"))
                     .singleElement()
                     .satisfies(planned -> assertThat(planned.last())
-                            .isEqualTo(new Fired(
-                                    Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
+                            .isEqualTo(new Fired(Instant.parse("2026-06-01T00:00:00Z"), null, "it was missed")));
         }
     }
 
