@@ -161,6 +161,21 @@ class GroupTest {
     }
 
     @Test
+    void whatManyWaitForIsLookedForOnce() throws Exception {
+        start("printer", agent -> agent.capabilities(List.of("print")));
+        start("scanner", agent -> agent.capabilities(List.of("scan")).concurrency(1));
+        for (int i = 0; i < 300; i++) {
+            submit("scan");
+        }
+        assertThat(next()).isEqualTo("scanner/scan");
+        assertThat(server.groups.waiting()).isEqualTo(299);
+        long before = server.looks.get();
+        submit("print");
+        assertThat(next()).isEqualTo("printer/print");
+        assertThat(server.looks.get() - before).isLessThan(100);
+    }
+
+    @Test
     void whatRanOnAMemberThatForgotItIsLostAndNotRunAgain() throws Exception {
         AgentRuntime one = start("one", agent -> agent);
         CommandHandle handle = submit("a");

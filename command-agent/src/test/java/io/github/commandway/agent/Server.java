@@ -1,5 +1,6 @@
 package io.github.commandway.agent;
 
+import io.github.commandway.directory.AgentInfo;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
@@ -9,6 +10,7 @@ import io.github.commandway.manager.CommandStatus;
 import io.github.commandway.manager.Target;
 import io.github.commandway.queue.AgentGroups;
 import io.github.commandway.queue.CommandQueues;
+import io.github.commandway.queue.Eligibility;
 import io.github.commandway.queue.QueueOptions;
 import io.github.commandway.queue.Room;
 import io.github.commandway.quic.AgentServer;
@@ -26,7 +28,9 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
+import org.jspecify.annotations.Nullable;
 
 /** A real server on loopback: manager, QUIC and a certificate authority of its own. */
 final class Server implements AutoCloseable {
@@ -43,6 +47,10 @@ final class Server implements AutoCloseable {
     final AgentServer agents;
     final CommandManager manager;
     final AgentGroups groups;
+
+    /** How often the groups have looked whether an agent can execute a command. */
+    final AtomicLong looks = new AtomicLong();
+
     final CommandQueues queues;
 
     Server(Path directory) throws IOException {
@@ -57,7 +65,9 @@ final class Server implements AutoCloseable {
                 .build();
         Registry registry = new Registry();
         registry.register(agents);
-        groups = AgentGroups.builder(agents, registry).build();
+        groups = AgentGroups.builder(agents, registry)
+                .eligibility(request -> new CountedCheck(Eligibility.BY_TYPE.of(request), looks))
+                .build();
         registry.register(groups);
         Target.Group pool = new Target.Group("pool=a");
         queues = CommandQueues.builder(registry)
@@ -69,6 +79,14 @@ final class Server implements AutoCloseable {
         manager = CommandManager.ofDefaults(registry);
         queues.start(manager);
         agents.start();
+    }
+
+    private record CountedCheck(Eligibility.Check check, AtomicLong looks) implements Eligibility.Check {
+        @Override
+        public @Nullable String whyNot(AgentInfo agent) {
+            looks.incrementAndGet();
+            return check.whyNot(agent);
+        }
     }
 
     ServerAddress address() {

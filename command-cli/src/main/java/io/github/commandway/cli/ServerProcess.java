@@ -16,6 +16,8 @@ import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -31,6 +33,7 @@ final class ServerProcess implements AutoCloseable {
 
     private final Path data;
     private final Duration grace;
+    private final JoinTokens tokens;
     private final AgentServer agents;
     private final CommandManager manager;
     private final CommandQueues queues;
@@ -42,86 +45,44 @@ final class ServerProcess implements AutoCloseable {
     private final ScheduledExecutorService hourly;
     private @Nullable RunningServer running;
 
+    /** Puts it together; nothing listens yet. What is opened is added to {@code opened}, the latest first, since it is to be closed if this fails. */
     private ServerProcess(
-            Path data,
-            Duration grace,
-            AgentServer agents,
-            CommandManager manager,
-            CommandQueues queues,
-            AgentGroups groups,
-            ServerQueues serverQueues,
-            ServerTools tools,
-            ServerStore store,
-            HttpFacade http,
-            ScheduledExecutorService hourly) {
-        this.data = data;
-        this.grace = grace;
-        this.agents = agents;
-        this.manager = manager;
-        this.queues = queues;
-        this.groups = groups;
-        this.serverQueues = serverQueues;
-        this.tools = tools;
-        this.store = store;
-        this.http = http;
-        this.hourly = hourly;
-    }
-
-    /**
-     * Starts a server.
-     *
-     * @param folder in which the program was started; the data folder is made if it is not there
-     * @throws UsageException if an address cannot be used
-     * @throws IOException if the data folder cannot be used
-     */
-    static ServerProcess start(Settings settings, Path folder) throws IOException {
-        Path data = folder.resolve(settings.data());
-        InetSocketAddress quicAddress = address(settings, Setting.QUIC_HOST, Setting.QUIC_PORT);
-        InetSocketAddress httpAddress = address(settings, Setting.HTTP_HOST, Setting.HTTP_PORT);
-        if (!httpAddress.getAddress().isLoopbackAddress()
-                && settings.map(Setting.HTTP_TOKENS).isEmpty()) {
-            throw new UsageException("http.host " + httpAddress.getHostString()
-                    + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
-                    + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
-        }
+            Settings settings,
+            Path folder,
+            InetSocketAddress quicAddress,
+            InetSocketAddress httpAddress,
+            Deque<Runnable> opened)
+            throws IOException {
+        data = folder.resolve(settings.data());
+        grace = settings.duration(Setting.SHUTDOWN_GRACE);
         HttpCallers callers = HttpCallers.of(settings);
-        ServerQueues serverQueues = ServerQueues.of(settings);
+        serverQueues = ServerQueues.of(settings);
         ServerIdentity identity = ServerIdentity.open(data);
-        JoinTokens tokens = identity.tokens();
-        AgentServer agents = AgentServer.builder(identity.server())
+        tokens = identity.tokens();
+        agents = AgentServer.builder(identity.server())
                 .bind(quicAddress)
                 .joinTokens(tokens)
                 .heartbeat(settings.duration(Setting.HEARTBEAT))
                 .maxAgents(settings.number(Setting.MAX_AGENTS))
                 .maxPerAgent(settings.number(Setting.AGENT_COMMANDS), settings.bytes(Setting.AGENT_BYTES))
                 .build();
+        opened.push(agents::close);
         Registry registry = new Registry();
         registry.register(agents);
         CommandMetrics metrics = new CommandMetrics();
-        ServerTools tools;
-        try {
-            tools = ServerTools.open(settings, folder);
-        } catch (UsageException | IOException e) {
-            agents.close();
-            throw e;
-        }
+        tools = ServerTools.open(settings, folder);
+        opened.push(tools::close);
         tools.register(registry);
         metrics.tools(tools.handler());
-        AgentGroups groups = AgentGroups.builder(agents, registry)
+        groups = AgentGroups.builder(agents, registry)
                 .eligibility(new ToolEligibility())
                 .build();
+        opened.push(groups::close);
         registry.register(groups);
-        CommandQueues queues;
-        ServerStore store;
-        try {
-            queues = serverQueues.build(registry, agents, groups, tools);
-            store = ServerStore.open(settings, folder, metrics);
-        } catch (UsageException e) {
-            tools.close();
-            groups.close();
-            agents.close();
-            throw e;
-        }
+        queues = serverQueues.build(registry, agents, groups, tools);
+        opened.push(queues::close);
+        store = ServerStore.open(settings, folder, metrics);
+        opened.push(store::close);
         registry.register(queues);
         CommandManager.Builder managing = CommandManager.builder(registry)
                 .listener(metrics)
@@ -130,7 +91,8 @@ final class ServerProcess implements AutoCloseable {
                 .maxOpen(settings.number(Setting.MAX_OPEN))
                 .store(store.commands());
         store.conversations().ifPresent(managing::listener);
-        CommandManager manager = managing.build();
+        manager = managing.build();
+        opened.push(manager::close);
         tools.handler().copies().start(manager);
         HttpFacade.Builder facade = HttpFacade.builder(manager, agents)
                 .address(httpAddress)
@@ -143,53 +105,65 @@ final class ServerProcess implements AutoCloseable {
         store.startRelay(metrics);
         store.deadLetters().ifPresent(facade::deadLetters);
         callers.addTo(facade);
-        HttpFacade http;
         try {
             http = facade.build();
         } catch (IllegalArgumentException e) {
-            queues.close();
-            groups.close();
-            agents.close();
-            tools.close();
-            manager.close();
-            store.close();
             throw new UsageException(String.valueOf(e.getMessage()), e);
         }
-        ScheduledExecutorService hourly =
-                Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-hourly"));
-        ServerProcess server = new ServerProcess(
-                data,
-                settings.duration(Setting.SHUTDOWN_GRACE),
-                agents,
-                manager,
-                queues,
-                groups,
-                serverQueues,
-                tools,
-                store,
-                http,
-                hourly);
+        hourly = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("commandway-hourly"));
+    }
+
+    /**
+     * Starts a server.
+     *
+     * @param folder in which the program was started; the data folder is made if it is not there
+     * @throws UsageException if an address cannot be used
+     * @throws IOException if the data folder cannot be used
+     */
+    static ServerProcess start(Settings settings, Path folder) throws IOException {
+        InetSocketAddress quicAddress = address(settings, Setting.QUIC_HOST, Setting.QUIC_PORT);
+        InetSocketAddress httpAddress = address(settings, Setting.HTTP_HOST, Setting.HTTP_PORT);
+        if (!httpAddress.getAddress().isLoopbackAddress()
+                && settings.map(Setting.HTTP_TOKENS).isEmpty()) {
+            throw new UsageException("http.host " + httpAddress.getHostString()
+                    + " can be reached from other machines, so the HTTP API needs a token: --http-token name=secret,"
+                    + " or http.tokens in the configuration file; or leave http.host at 127.0.0.1");
+        }
+        Deque<Runnable> opened = new ArrayDeque<>();
+        ServerProcess server;
+        try {
+            server = new ServerProcess(settings, folder, quicAddress, httpAddress, opened);
+        } catch (IOException | RuntimeException e) {
+            opened.forEach(Runnable::run);
+            throw e;
+        }
         boolean isStarted = false;
         try {
-            manager.recover().join();
-            store.conversations().ifPresent(conversations -> conversations.start(manager));
-            queues.start(manager);
-            tools.startSchedules(manager, settings);
-            listen(agents::start, quicAddress, Setting.QUIC_PORT);
-            listen(http::start, httpAddress, Setting.HTTP_PORT);
-            // late, since an agent in this folder that waits for it looks for the addresses then
-            tokens.localToken();
-            server.running = RunningServer.of(http.address(), agents.address());
-            server.running.publish(data);
+            server.begin(settings, quicAddress, httpAddress);
             isStarted = true;
         } finally {
             if (!isStarted) {
                 server.close();
             }
         }
+        return server;
+    }
+
+    private void begin(Settings settings, InetSocketAddress quicAddress, InetSocketAddress httpAddress)
+            throws IOException {
+        manager.recover().join();
+        store.conversations().ifPresent(conversations -> conversations.start(manager));
+        queues.start(manager);
+        tools.startSchedules(manager, settings);
+        listen(agents::start, quicAddress, Setting.QUIC_PORT);
+        listen(http::start, httpAddress, Setting.HTTP_PORT);
+        // late, since an agent in this folder that waits for it looks for the addresses then
+        tokens.localToken();
+        RunningServer addresses = RunningServer.of(http.address(), agents.address());
+        running = addresses;
+        addresses.publish(data);
         hourly.scheduleWithFixedDelay(() -> renewLocalToken(tokens), 1, 1, TimeUnit.HOURS);
         hourly.scheduleWithFixedDelay(() -> store.purge(Clock.systemUTC().instant()), 1, 1, TimeUnit.HOURS);
-        return server;
     }
 
     private static InetSocketAddress address(Settings settings, Setting host, Setting port) {

@@ -187,13 +187,14 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
                 return;
             }
             List<Member> members = members();
+            Set<Need> unmet = new HashSet<>();
             for (Iterator<Run> next = waiting.iterator(); next.hasNext(); ) {
                 members.removeIf(member -> member.free < 1);
                 if (members.isEmpty()) {
                     break;
                 }
                 Run run = next.next();
-                Member member = choose(run, members);
+                Member member = choose(run, members, unmet);
                 if (member != null) {
                     next.remove();
                     member.free--;
@@ -206,15 +207,29 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
         placed.forEach(Run::give);
     }
 
-    private @Nullable Member choose(Run run, List<Member> members) {
+    /** What a command needs of a member, beside room. */
+    private record Need(Target.Group group, Eligibility.Check check) {}
+
+    /** @param unmet what none of the members has, so that it is looked for once, however many wait for it */
+    private @Nullable Member choose(Run run, List<Member> members, Set<Need> unmet) {
+        Need need = new Need(run.group, run.check);
+        if (unmet.contains(need)) {
+            return null;
+        }
         Member best = null;
+        boolean isMet = false;
         for (Member member : members) {
             if (member.hasMoreRoomThan(best)
                     && run.group.includes(member.agent.labels())
-                    && run.check.whyNot(member.agent) == null
-                    && hasRoomFor(run, member.agent.id())) {
-                best = member;
+                    && run.check.whyNot(member.agent) == null) {
+                isMet = true;
+                if (hasRoomFor(run, member.agent.id())) {
+                    best = member;
+                }
             }
+        }
+        if (!isMet) {
+            unmet.add(need);
         }
         return best;
     }

@@ -8,12 +8,9 @@ import org.jspecify.annotations.Nullable;
 @FunctionalInterface
 public interface Eligibility {
     /** Those who say that they have the command's type, and those who say nothing of their types. */
-    Eligibility BY_TYPE = request ->
-            agent -> agent.capabilities().isEmpty() || agent.capabilities().contains(request.type())
-                    ? null
-                    : "it has no " + request.type();
+    Eligibility BY_TYPE = request -> new HasType(request.type());
 
-    /** What an agent needs for this command. */
+    /** What an agent needs for this command. Of checks that are equal only one is asked when many commands wait. */
     Check of(CommandRequest request);
 
     /** Looks at one agent. */

@@ -145,10 +145,7 @@ final class CommandJson {
             String member,
             BiFunction<CommandRecord, Room, Map<String, Object>> entry) {
         Room room = new Room(caller, LIST_CONTENT_BYTES);
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", page.records().size());
-        json.put(
+        Map<String, Object> json = Json.list(
                 member,
                 page.records().stream().map(record -> entry.apply(record, room)).toList());
         if (page.nextCursor() != null) {

@@ -4,6 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -33,6 +35,15 @@ final class Json {
     /** The UTF-8 form; half a surrogate pair, which has none, becomes a question mark. */
     static byte[] bytes(Map<String, ?> value) {
         return write(value).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The members of an answer that is a list; more can be added. */
+    static Map<String, Object> list(String member, List<?> entries) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("success", true);
+        json.put("total", entries.size());
+        json.put(member, entries);
+        return json;
     }
 
     /** Bytes as what they are: JSON if they are JSON, otherwise a string if they are UTF-8, otherwise {@code {"base64": ...}}. */

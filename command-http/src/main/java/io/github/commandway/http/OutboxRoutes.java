@@ -52,10 +52,7 @@ final class OutboxRoutes {
         Long after = call.query().number("after");
         return monoOf(deadLetters.deadLetters(limit, after == null ? 0 : after)).map(found -> {
             CommandJson.Room room = new CommandJson.Room(CommandJson.LIST_CONTENT_BYTES);
-            Map<String, Object> json = new LinkedHashMap<>();
-            json.put("success", true);
-            json.put("total", found.size());
-            json.put(
+            Map<String, Object> json = Json.list(
                     "dead",
                     found.stream().map(letter -> deadLetter(letter, room)).toList());
             if (found.size() == limit) {

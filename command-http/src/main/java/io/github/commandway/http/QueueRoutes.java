@@ -70,13 +70,7 @@ final class QueueRoutes {
                 .concatMap(name -> monoOf(queues.state(name)))
                 .map(this::queue)
                 .collectList()
-                .map(all -> {
-                    Map<String, Object> json = new LinkedHashMap<>();
-                    json.put("success", true);
-                    json.put("total", all.size());
-                    json.put("queues", all);
-                    return Reply.json(200, json);
-                });
+                .map(all -> Reply.json(200, Json.list("queues", all)));
     }
 
     private Mono<Reply> find(Call call) {

@@ -11,6 +11,7 @@ import java.nio.charset.Charset;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -29,7 +30,7 @@ final class RunReader {
     private volatile Position position;
     private volatile boolean decided;
     private final boolean fromBeginning;
-    private volatile long bytes;
+    private final AtomicLong bytes = new AtomicLong();
 
     /**
      * @param from where to begin; null for the beginning
@@ -82,7 +83,7 @@ final class RunReader {
         Mono<Part> part = position.source == Source.EVENTS && decided
                 ? readEvents(run)
                 : readFile(run).onErrorResume(NoSuchFileException.class, missing -> withoutFile(run));
-        return part.doOnNext(read -> read.pieces().forEach(piece -> bytes += piece.data().length));
+        return part.doOnNext(read -> read.pieces().forEach(piece -> bytes.addAndGet(piece.data().length)));
     }
 
     /**
@@ -90,7 +91,7 @@ final class RunReader {
      * middle, it is not known how much came before, and taken for enough.
      */
     boolean hasAll(CommandRecord run) {
-        return !ToolJson.hasDropped(run) && (!fromBeginning || bytes >= ToolJson.outputBytes(run));
+        return !ToolJson.hasDropped(run) && (!fromBeginning || bytes.get() >= ToolJson.outputBytes(run));
     }
 
     private Mono<Part> readFile(CommandRecord run) {

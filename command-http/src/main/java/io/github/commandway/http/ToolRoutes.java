@@ -12,7 +12,6 @@ import io.github.commandway.tool.api.ToolService.BodyFormat;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -255,10 +254,7 @@ final class ToolRoutes {
                 .filter(tool -> caller.mayForType(Right.RUN, ToolService.TOOL_TYPE + tool.name()))
                 .map(ToolJson::tool)
                 .toList();
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", all.size());
-        json.put("tools", all);
+        Map<String, Object> json = Json.list("tools", all);
         // which name tools, whatever the caller may run
         json.put("problems", caller.rights().includes(Right.RUN, Route.Extent.ALL) ? tools.listProblems() : List.of());
         return Reply.json(200, json);
@@ -269,11 +265,7 @@ final class ToolRoutes {
                 .filter(chain -> caller.mayForType(Right.RUN, ToolService.TOOLCHAIN_TYPE + chain.name()))
                 .map(ToolJson::toolchain)
                 .toList();
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", all.size());
-        json.put("toolchains", all);
-        return Reply.json(200, json);
+        return Reply.json(200, Json.list("toolchains", all));
     }
 
     /** Those whose runs the caller may view. */
@@ -284,11 +276,7 @@ final class ToolRoutes {
                         schedule.principal(), schedule.type(), schedule.target().toString()))
                 .map(ToolJson::schedule)
                 .toList();
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("success", true);
-        json.put("total", all.size());
-        json.put("schedules", all);
-        return Reply.json(200, json);
+        return Reply.json(200, Json.list("schedules", all));
     }
 
     private Mono<Reply> history(Call call) {

@@ -18,9 +18,7 @@ public final class ToolEligibility implements Eligibility {
     public Check of(CommandRequest request) {
         String type = request.type();
         if (!type.startsWith(ToolService.TOOL_TYPE)) {
-            return type.startsWith(ToolService.TOOLCHAIN_TYPE)
-                    ? agent -> agent.capabilities().contains(type) ? null : "it has no " + type
-                    : BY_TYPE.of(request);
+            return type.startsWith(ToolService.TOOLCHAIN_TYPE) ? new HasToolchain(type) : BY_TYPE.of(request);
         }
         String wanted;
         try {
@@ -32,24 +30,34 @@ public final class ToolEligibility implements Eligibility {
             String problem = "the payload is no request for a tool: " + e.getMessage();
             return agent -> problem;
         }
-        return agent -> whyNot(agent, type, wanted);
+        return new HasVersion(type, wanted);
     }
 
-    private static @Nullable String whyNot(AgentInfo agent, String type, String wanted) {
-        List<Versions.Named> versions = new ArrayList<>();
-        for (String capability : agent.capabilities()) {
-            if (capability.startsWith(type) && capability.startsWith("@", type.length())) {
-                versions.add(new Versions.Named(capability.substring(type.length() + 1)));
+    private record HasToolchain(String type) implements Check {
+        @Override
+        public @Nullable String whyNot(AgentInfo agent) {
+            return agent.capabilities().contains(type) ? null : "it has no " + type;
+        }
+    }
+
+    private record HasVersion(String type, String wanted) implements Check {
+        @Override
+        public @Nullable String whyNot(AgentInfo agent) {
+            List<Versions.Named> versions = new ArrayList<>();
+            for (String capability : agent.capabilities()) {
+                if (capability.startsWith(type) && capability.startsWith("@", type.length())) {
+                    versions.add(new Versions.Named(capability.substring(type.length() + 1)));
+                }
             }
-        }
-        if (versions.isEmpty()) {
-            return "it has no " + type;
-        }
-        try {
-            Versions.find(versions, type, wanted);
-            return null;
-        } catch (IllegalArgumentException e) {
-            return e.getMessage();
+            if (versions.isEmpty()) {
+                return "it has no " + type;
+            }
+            try {
+                Versions.find(versions, type, wanted);
+                return null;
+            } catch (IllegalArgumentException e) {
+                return e.getMessage();
+            }
         }
     }
 }

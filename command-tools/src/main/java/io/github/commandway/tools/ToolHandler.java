@@ -335,7 +335,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
 
     @Override
     public void handle(CommandContext context, Command command, long tag, ResultReceiver receiver) {
-        begin(context, command, tag, receiver);
+        begin(context, command, tag, receiver, Reason.UNKNOWN_COMMAND, "");
     }
 
     @Override
@@ -343,7 +343,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         // without its folder nobody knows how far it was
         if (outlivesServer(command)
                 && RunFolder.of(runs, command.id().toString()).exists()) {
-            begin(context, command, tag, receiver);
+            begin(context, command, tag, receiver, Reason.LOST, "it had begun, and cannot go on: ");
         } else {
             receiver.completeYield(tag, null, new CommandException(Reason.LOST, LOST));
         }
@@ -370,7 +370,14 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 .orElse(Duration.ZERO);
     }
 
-    private void begin(CommandContext context, Command command, long tag, ResultReceiver receiver) {
+    /**
+     * Has it run in its turn.
+     *
+     * @param refused what it ends as if what it asks for is not there
+     * @param before stands before the message then
+     */
+    private void begin(
+            CommandContext context, Command command, long tag, ResultReceiver receiver, Reason refused, String before) {
         if (!(command instanceof RecordedCommand recorded)) {
             throw new IllegalArgumentException("tools are run for recorded commands only");
         }
@@ -383,8 +390,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
                 active.add(run);
             }
         } catch (IllegalArgumentException e) {
-            receiver.completeYield(
-                    tag, null, new CommandException(Reason.UNKNOWN_COMMAND, String.valueOf(e.getMessage())));
+            receiver.completeYield(tag, null, new CommandException(refused, before + e.getMessage()));
             return;
         } catch (CommandException e) {
             receiver.completeYield(tag, null, e);

@@ -45,6 +45,8 @@ public record ToolRequest(
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            // a version of 1.10 is not 1.1
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
             .build();
     private static final Set<String> FIELDS = Set.of(
             "cmd", "toolchain", "version", "args", "params", "env", "stdin", "stdin_base64", "inputs", "dry_run");

@@ -132,6 +132,17 @@ class RestartTest {
         assertThat(effects).hasContent("one\ntwo after wrote one");
     }
 
+    @Test
+    void aToolchainThatIsNotThereAnyMoreIsLostAndNotUnknown() throws Exception {
+        chain("job", ", repeatable: true");
+        RecordId id = stopInTheMiddle();
+        Files.delete(folder.resolve("toolchains/job.yaml"));
+
+        CommandRecord record = endOnNextServer(id);
+        assertThat(record.reason()).isEqualTo(Reason.LOST);
+        assertThat(record.message()).isEqualTo("it had begun, and cannot go on: there is no toolchain 'job'");
+    }
+
     private RecordId stopInTheMiddle() throws Exception {
         try (DurableServer server = new DurableServer(folder)) {
             RecordId id = server.manager

@@ -111,6 +111,15 @@ class ToolRequestTest {
     }
 
     @Test
+    void aNumberIsTakenAsItIsWritten() {
+        ToolRequest request = ToolRequest.ofJson(
+                "{\"cmd\": \"x\", \"version\": 1.10, \"args\": [0.30, 123456789012345678901234567890, -7]}");
+
+        assertThat(request.version()).isEqualTo("1.10");
+        assertThat(request.args()).containsExactly("0.30", "123456789012345678901234567890", "-7");
+    }
+
+    @Test
     void aliasesOfOneAnotherAreNotUnfoldedWithoutEnd() {
         StringBuilder yaml = new StringBuilder("cmd: x\nargs:\n  - &a0 [x, x, x]\n");
         for (int i = 1; i < 16; i++) {

@@ -201,6 +201,11 @@ class ExamplesTest {
     }
 
     @Test
+    void theToolsExampleRunsATool(@TempDir Path folder) throws Exception {
+        assertThat(ToolsExample.run(Path.of(""), folder, "one", "two")).isEqualTo("completed: 2 words: one two\n");
+    }
+
+    @Test
     void theWorkflowExampleUpdatesBothAgents(@TempDir Path folder) throws Exception {
         assertThat(WorkflowExample.run(folder, 7))
                 .hasSize(2)

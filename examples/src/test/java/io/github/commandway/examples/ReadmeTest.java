@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.github.commandway.agent.AgentRuntime;
 import io.github.commandway.agent.CommandExecutor;
 import io.github.commandway.agent.UnknownCommandException;
+import io.github.commandway.dispatch.CommandIds;
 import io.github.commandway.dispatch.Handler;
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.manager.CommandHandle;
@@ -26,6 +27,10 @@ import io.github.commandway.quic.identity.IdentityRequest;
 import io.github.commandway.quic.identity.JoinTokens;
 import io.github.commandway.store.Database;
 import io.github.commandway.store.SqlCommandStore;
+import io.github.commandway.tool.api.RunOutput;
+import io.github.commandway.tools.ToolCatalog;
+import io.github.commandway.tools.ToolHandler;
+import io.github.commandway.tools.ToolRequest;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -143,6 +148,31 @@ class ReadmeTest {
         assertThat(record.status()).isEqualTo(CommandStatus.COMPLETED);
     }
 
+    @Test
+    void itsToolRuns() throws Exception {
+        Registry registry = new Registry();
+        Path folder = Path.of("");
+        Path runs = data;
+
+        // README
+        ToolHandler tools = ToolHandler.builder(ToolCatalog.open(folder), runs).build();
+        registry.register("tools", CommandIds.TOOL_EXECUTE, tools);
+        CommandManager manager = CommandManager.ofDefaults(registry);
+        ToolRequest request = ToolRequest.tool("words", "one", "two").version("^1");
+        CommandHandle handle = manager.submit(tools.commandFor(request).build()).get();
+        CommandRecord record = handle.completion().get(); // with the exit code, and how it ended
+        RunOutput output = tools.output(record.id(), 0, 64 << 10); // byte for byte, also while it runs
+        // end
+        toClose.push(manager);
+        toClose.push(tools);
+
+        assertThat(record.status()).isEqualTo(CommandStatus.COMPLETED);
+        assertThat(output.pieces())
+                .singleElement()
+                .satisfies(piece ->
+                        assertThat(new String(piece.data(), piece.charset())).isEqualTo("2 words: one two\n"));
+    }
+
     private static byte[] restart(byte[] payload) {
         return payload;
     }
@@ -158,6 +188,6 @@ class ReadmeTest {
                     .contains("```java\n" + snippets.group(1).stripIndent().strip() + "\n```");
             count++;
         }
-        assertThat(count).isEqualTo(4);
+        assertThat(count).isEqualTo(5);
     }
 }
