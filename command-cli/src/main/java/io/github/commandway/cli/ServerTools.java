@@ -96,6 +96,10 @@ final class ServerTools implements AutoCloseable {
             throw new UsageException(Setting.TOOLS_FOLDER.key() + ": " + folder
                     + " is no folder; it should have the folders tools and toolchains");
         }
+        if (!Files.isReadable(folder) || !Files.isExecutable(folder)) {
+            throw new UsageException(
+                    Setting.TOOLS_FOLDER.key() + ": " + folder + " must not be read by the user who runs this");
+        }
     }
 
     private void update(ToolInstaller installer, Map<String, String> wanted, Duration every) {

@@ -22,6 +22,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ThreadLocalRandom;
@@ -51,6 +52,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     private static final String NO_HANDLER = "nothing is registered here that handles commands to ";
     private static final String CANCELLED_WAITING = "cancelled before it was handed over";
     private static final String STOPPED_BEFORE = "the server stopped before it was handed over";
+
+    /** When an end that could not be written is written again first, and how long there is between two tries at most. */
+    private static final Duration FIRST_REWRITE = Duration.ofSeconds(1);
+
+    private static final Duration LAST_REWRITE = Duration.ofSeconds(30);
 
     private final Registry registry;
     private final CommandStore store;
@@ -644,6 +650,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             @Nullable String message,
             byte @Nullable [] result) {
         CompletableFuture<Boolean> written;
+        CommandStatus from;
         boolean again;
         synchronized (command) {
             if (command.status.isTerminal() || !command.owned || command.tag != tag) {
@@ -653,7 +660,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             if (status == CommandStatus.COMPLETED) {
                 recordStart(command, now);
             }
-            CommandStatus from = command.status;
+            from = command.status;
             command.lastSequence++;
             // first, since the store may use what links the command into the wheel
             deadlines.cancel(command);
@@ -670,18 +677,18 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             written = update(command, from);
         }
         if (written.isDone()) {
-            goOn(command, again, written);
+            goOn(command, from, again, written);
         } else {
-            written.whenComplete((ok, error) -> goOn(command, again, written));
+            written.whenComplete((ok, error) -> goOn(command, from, again, written));
         }
         return true;
     }
 
-    private void goOn(LiveCommand command, boolean again, CompletableFuture<Boolean> written) {
+    private void goOn(LiveCommand command, CommandStatus from, boolean again, CompletableFuture<Boolean> written) {
         if (again) {
             waitAgain(command, written);
         } else {
-            publish(command, written);
+            publish(command, from, written);
         }
     }
 
@@ -733,8 +740,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
     }
 
-    /** Lets everybody see the end, once it is written. If that failed it is shown all the same: it is what happened. */
-    private void publish(LiveCommand command, CompletableFuture<Boolean> written) {
+    /** Lets everybody see the end, once it is written. If that failed it is shown all the same, since it is what happened, and written later. */
+    private void publish(LiveCommand command, CommandStatus from, CompletableFuture<Boolean> written) {
         boolean isWritten = isWritten(written);
         if (!isWritten && !written.isCompletedExceptionally()) {
             // it was not this server's any more, and so has another end, or none yet
@@ -754,8 +761,44 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         Runnable outcomeAction = command.takeOutcomeAction();
         release(command);
-        if (outcomeAction != null && isWritten) {
+        if (!isWritten) {
+            writeLater(command, from, outcomeAction, FIRST_REWRITE);
+        } else if (outcomeAction != null) {
             outcomeAction.run();
+        }
+    }
+
+    /**
+     * Writes an end that could not be written, again and again until it is: until then the record says that the command is open. There are no more of these than commands were open when the
+     * store began to fail, since it accepts no others.
+     */
+    private void writeLater(LiveCommand command, CommandStatus from, @Nullable Runnable outcomeAction, Duration delay) {
+        if (shutdownNow) {
+            return;
+        }
+        try {
+            timer.schedule(
+                    () -> {
+                        var unused = update(command, from).whenComplete((ok, error) -> {
+                            if (error != null) {
+                                Duration longer = delay.multipliedBy(2);
+                                writeLater(
+                                        command,
+                                        from,
+                                        outcomeAction,
+                                        longer.compareTo(LAST_REWRITE) < 0 ? longer : LAST_REWRITE);
+                            } else if (ok) {
+                                LOG.info("the end of {} is recorded now", command);
+                                if (outcomeAction != null) {
+                                    outcomeAction.run();
+                                }
+                            }
+                        });
+                    },
+                    delay.toMillis(),
+                    TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            LOG.warn("the end of {} is not recorded, since the timer was stopped", command);
         }
     }
 

@@ -12,6 +12,7 @@ import io.github.commandway.manager.ManagerStats;
 import io.github.commandway.manager.QueueState;
 import io.github.commandway.manager.RecordedCommand;
 import io.github.commandway.tool.api.ToolService;
+import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
@@ -77,13 +78,13 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
         }
         CommandRecord record = command.record();
         Reason reason = record.reason();
-        registry.counter(
-                        "commandway.commands.ended",
-                        "status",
-                        record.status().code(),
-                        "reason",
-                        reason == null ? "" : reason.code())
-                .increment();
+        count(
+                "commandway.commands.ended",
+                "Commands that have ended",
+                "status",
+                record.status().code(),
+                "reason",
+                reason == null ? "" : reason.code());
         record(duration, record.createdAt(), record.endedAt());
         record(wait, record.createdAt(), record.startedAt());
         ToolMetrics counting = toolMetrics;
@@ -118,14 +119,20 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
 
     @Override
     public void idempotencyChecked(boolean hit) {
-        registry.counter("commandway.conversation.idempotency.checks", "hit", Boolean.toString(hit))
-                .increment();
+        count(
+                "commandway.conversation.idempotency.checks",
+                "Commands of conversations whose key was looked up",
+                "hit",
+                Boolean.toString(hit));
     }
 
     @Override
     public void failed(ConversationError.Kind kind) {
-        registry.counter("commandway.conversation.errors", "type", kind.name().toLowerCase(Locale.ROOT))
-                .increment();
+        count(
+                "commandway.conversation.errors",
+                "Refusals of conversations",
+                "type",
+                kind.name().toLowerCase(Locale.ROOT));
     }
 
     private static void record(Timer timer, Instant from, @Nullable Instant to) {
@@ -249,20 +256,28 @@ public final class CommandMetrics implements CommandListener, ConversationMetric
     }
 
     void countRequest(String method, String route, int status) {
-        registry.counter(
-                        "commandway.http.requests",
-                        "method",
-                        method,
-                        "route",
-                        route,
-                        "status",
-                        Integer.toString(status))
-                .increment();
+        count(
+                "commandway.http.requests",
+                "Requests that were answered",
+                "method",
+                method,
+                "route",
+                route,
+                "status",
+                Integer.toString(status));
     }
 
     /** Counts a problem that a request ended in: the manager's refusals by their code, and all others. */
     void countProblem(String code) {
-        registry.counter("commandway.http.problems", "code", code).increment();
+        count("commandway.http.problems", "Requests that were refused", "code", code);
+    }
+
+    private void count(String name, String description, String... tags) {
+        Counter.builder(name)
+                .description(description)
+                .tags(tags)
+                .register(registry)
+                .increment();
     }
 
     String scrape() {

@@ -4,6 +4,7 @@ import io.github.commandway.dispatch.Reason;
 import io.github.commandway.manager.CommandRecord;
 import io.github.commandway.tool.api.ToolInfo;
 import io.github.commandway.tool.api.ToolService;
+import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tag;
@@ -48,11 +49,12 @@ final class ToolMetrics {
         JsonNode result = object == null ? MissingNode.getInstance() : object;
         Tags tool = tool(type, result.path("version").asString(""));
         Reason reason = record.reason();
-        registry.counter(
-                        "commandway.tool.runs",
-                        tool.and(
-                                Tag.of("result", record.status().code()),
-                                Tag.of("reason", reason == null ? "" : reason.code())))
+        Counter.builder("commandway.tool.runs")
+                .description("Runs that have ended")
+                .tags(tool.and(
+                        Tag.of("result", record.status().code()),
+                        Tag.of("reason", reason == null ? "" : reason.code())))
+                .register(registry)
                 .increment();
         if (record.startedAt() != null && record.endedAt() != null) {
             Timer.builder("commandway.tool.run")
@@ -62,13 +64,21 @@ final class ToolMetrics {
                     .register(registry)
                     .record(Duration.between(record.startedAt(), record.endedAt()));
         }
-        count("commandway.tool.output.bytes", tool, result.path("output_bytes"));
-        count("commandway.tool.output.dropped.bytes", tool, result.path("output_dropped"));
+        count("commandway.tool.output.bytes", "What tools wrote", tool, result.path("output_bytes"));
+        count(
+                "commandway.tool.output.dropped.bytes",
+                "What tools wrote beyond their limits, which was not kept",
+                tool,
+                result.path("output_dropped"));
     }
 
-    private void count(String name, Tags tool, JsonNode bytes) {
+    private void count(String name, String description, Tags tool, JsonNode bytes) {
         if (bytes.isIntegralNumber() && bytes.asLong() >= 0) {
-            registry.counter(name, tool).increment(bytes.asDouble());
+            Counter.builder(name)
+                    .description(description)
+                    .tags(tool)
+                    .register(registry)
+                    .increment(bytes.asDouble());
         }
     }
 

@@ -459,6 +459,16 @@ class ToolRoutesTest {
     }
 
     @Test
+    void everyMetricSaysWhatItIs() {
+        server.run("/cmd/say/hi");
+        server.get("/result/nope");
+
+        assertThat(server.get("/metrics").body().lines().filter(line -> line.startsWith("# HELP ")))
+                .hasSizeGreaterThan(20)
+                .allSatisfy(line -> assertThat(line.strip().split(" ")).hasSizeGreaterThan(3));
+    }
+
+    @Test
     void theHelpIsTextToWhoIsNoBrowser() {
         Answer help = server.get("/result/help", "Accept", "*/*");
 

@@ -604,6 +604,23 @@ class CommandManagerTest {
         }
 
         @Test
+        void anEndThatCouldNotBeWrittenIsWrittenLater() {
+            CommandHandle handle = submit(toDirect()).join();
+            store.failNext(Operation.UPDATE, new IllegalStateException("disk full"));
+            fixture.direct.last().succeed(null);
+            assertThat(handle.completion()).isCompleted();
+
+            store.failNext(Operation.UPDATE, new IllegalStateException("disk full"));
+            fixture.advance(Duration.ofSeconds(1));
+            store.hold();
+            assertThat(store.held()).isEmpty();
+            fixture.advance(Duration.ofSeconds(2));
+            onlyHeld().complete();
+            fixture.advance(Duration.ofMinutes(5));
+            assertThat(store.held()).isEmpty();
+        }
+
+        @Test
         void aSecondSubmitOfAKeyThatIsBeingRecordedSharesItsFate() {
             store.hold();
             CompletableFuture<CommandHandle> first = submit(toDirect().idempotencyKey("k"));

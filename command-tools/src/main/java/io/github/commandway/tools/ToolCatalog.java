@@ -108,7 +108,7 @@ public final class ToolCatalog {
         }
         Map<String, Toolchain> chains = new TreeMap<>();
         for (Path file : children(toolchains)) {
-            if (name(file).endsWith(YAML) && isNamed(file, Names.isName(baseName(file)), "toolchain", problems)) {
+            if (isYaml(file, problems) && isNamed(file, Names.isName(baseName(file)), "toolchain", problems)) {
                 Entry entry = reuseOrRead(
                         file,
                         file,
@@ -122,7 +122,7 @@ public final class ToolCatalog {
         }
         List<ToolSchedule> plans = new ArrayList<>();
         for (Path file : children(schedules)) {
-            if (name(file).endsWith(YAML) && isNamed(file, Names.isName(baseName(file)), "schedule", problems)) {
+            if (isYaml(file, problems) && isNamed(file, Names.isName(baseName(file)), "schedule", problems)) {
                 Entry entry = reuseOrRead(
                         file,
                         file,
@@ -167,10 +167,18 @@ public final class ToolCatalog {
         }
     }
 
-    private static boolean isNamed(Path path, boolean isName, String what, List<CatalogProblem> problems) {
+    /** Other files may lie there too; but who writes {@code .yml} means it to be read. */
+    private boolean isYaml(Path file, List<CatalogProblem> problems) {
+        if (name(file).endsWith(".yml")) {
+            problems.add(new CatalogProblem(shown(file), 0, 0, "it is not read: its name should end in " + YAML));
+        }
+        return name(file).endsWith(YAML);
+    }
+
+    private boolean isNamed(Path path, boolean isName, String what, List<CatalogProblem> problems) {
         if (!isName) {
             problems.add(new CatalogProblem(
-                    name(path),
+                    shown(path),
                     0,
                     0,
                     "this cannot be the name of a " + what

@@ -156,7 +156,10 @@ final class ToolExecution {
         } catch (IllegalArgumentException | IOException e) {
             problem = e instanceof FolderFullException
                     ? String.valueOf(e.getMessage())
-                    : "it could not be run: " + e.getMessage();
+                    : (output.bytes == 0
+                                    ? "it could not be run: "
+                                    : "it was ended, as what it wrote could not be kept: ")
+                            + e.getMessage();
         }
         return failed(fields(job, attempt, output, start, null), output, -1, problem);
     }

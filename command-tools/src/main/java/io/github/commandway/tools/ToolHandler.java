@@ -72,6 +72,9 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
     private static final Duration PURGE_EVERY = Duration.ofMinutes(10);
     private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
+    /** How much later than the manager's a run's own timeout can be, which counts from when it begins. */
+    private static final Duration OWN_TIMEOUT = Duration.ofSeconds(1);
+
     /** How long it takes at most to end what is left when the time for stopping is over, and to record that. */
     private static final Duration ENDING = Duration.ofSeconds(5);
 
@@ -488,6 +491,8 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
         private final Slots.Claim claim;
         private @Nullable Thread thread;
         private @Nullable CancelCause cause;
+        private long begunNanos;
+        private boolean isTimeOver;
 
         Run(CommandContext context, RecordedCommand command, long tag, ResultReceiver receiver, ToolRequest request) {
             this.context = context;
@@ -556,15 +561,25 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             slots.release(claim);
         }
 
+        /** An interrupt while processes are being ended would take their time to stop from them. The lock is held. */
+        private boolean endsItselfSoon() {
+            return nanoTicker.getAsLong() - begunNanos + OWN_TIMEOUT.toNanos() >= timeout.toNanos();
+        }
+
         /** Ends the work. What waits is ended by the manager. */
         @Override
         public void accept(CancelCause why) {
             synchronized (this) {
+                boolean isEnding = cause != null;
                 if (cause == null) {
                     cause = why;
                 }
                 if (thread != null) {
-                    thread.interrupt();
+                    boolean isFirst = why == CancelCause.DEADLINE && !isTimeOver;
+                    isTimeOver |= isFirst;
+                    if (!isFirst || !(isEnding || endsItselfSoon())) {
+                        thread.interrupt();
+                    }
                     return;
                 }
             }
@@ -581,6 +596,7 @@ public final class ToolHandler implements QueueingHandler, ToolService, AutoClos
             boolean begins;
             synchronized (this) {
                 thread = Thread.currentThread();
+                begunNanos = nanoTicker.getAsLong();
                 begins = cause == null;
             }
             try {

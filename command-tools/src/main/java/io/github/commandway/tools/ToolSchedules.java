@@ -355,6 +355,11 @@ public final class ToolSchedules implements AutoCloseable {
                 } else {
                     settled(time, null, String.valueOf(cause));
                 }
+                Instant next = due.peek();
+                if (handle != null && next != null && !closed) {
+                    // what is made up for must not fall behind what becomes due
+                    submit(next, clock.instant());
+                }
                 try {
                     save();
                 } catch (IOException e) {

@@ -157,6 +157,18 @@ class ToolCatalogTest {
     }
 
     @Test
+    void whatIsNotReadBecauseOfItsNameIsAProblemWithItsPath() throws IOException {
+        ToolFixture.write(folder, "tools/bad name/1.0.0/t", PROGRAM);
+        ToolFixture.write(folder, "toolchains/one.yml", "toolchain: [{a: {cmd: t}}]\n");
+        ToolFixture.write(folder, "schedules/two.yml", "cron: '* * * * *'\ncmd: t\n");
+        ToolFixture.write(folder, "toolchains/README.md", "about them");
+
+        assertThat(ToolCatalog.open(folder).problems())
+                .extracting(CatalogProblem::path)
+                .containsExactly("tools/bad name", "toolchains/one.yml", "schedules/two.yml");
+    }
+
+    @Test
     void changesAreNoticed() throws IOException {
         ManualTime time = new ManualTime();
         versions("1.0.0");

@@ -148,6 +148,17 @@ class ToolSchedulesTest {
     }
 
     @Test
+    void whatIsMadeUpForDoesNotFallBehindWhatBecomesDue() throws Exception {
+        ToolFixture.write(folder, "schedules/often.yaml", "cron: '* * * * * *'\ncmd: hello\nmissed: all\n");
+        fixture.catalog.refresh();
+        schedules().close();
+        away(Duration.ofSeconds(50));
+
+        run(Duration.ofSeconds(10));
+        assertThat(keys()).hasSizeBetween(58, 62);
+    }
+
+    @Test
     void aSleepOfTheMachineIsLikeAStop() throws Exception {
         schedule("cmd: hello", "missed: all");
         try (ToolSchedules schedules = schedules()) {
