@@ -514,7 +514,18 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         command.status = CommandStatus.EXECUTING;
         command.startedAtMillis = nowMillis;
-        return changed(command, CommandStatus.PENDING, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+        CompletableFuture<Boolean> written =
+                changed(command, CommandStatus.PENDING, CommandEvent.Type.EXECUTING, command.startedAtMillis);
+        if (!isWritten(written)) {
+            written.whenComplete((ok, error) -> {
+                if (error != null) {
+                    synchronized (command) {
+                        command.mark(LiveCommand.START_UNRECORDED);
+                    }
+                }
+            });
+        }
+        return written;
     }
 
     /** Records a change that is not the end, with the next sequence number. The command's lock is held. */
@@ -581,7 +592,9 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         CommandEvent event = new CommandEvent(
                 command.lastSequence + 1L, type, Instant.ofEpochMilli(nowMillis), channel, data, fraction, message);
         command.lastSequence++;
-        watchForLoss(append(command, event), command);
+        if (!command.is(LiveCommand.START_UNRECORDED)) {
+            watchForLoss(append(command, event), command);
+        }
         events.announce(command, event);
     }
 
@@ -685,7 +698,10 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private void goOn(LiveCommand command, CommandStatus from, boolean again, CompletableFuture<Boolean> written) {
-        if (again) {
+        if (isOfUnrecordedStart(command, from, written)) {
+            CompletableFuture<Boolean> second = update(command, CommandStatus.PENDING);
+            var unused = second.whenComplete((ok, error) -> goOn(command, CommandStatus.PENDING, again, second));
+        } else if (again) {
             waitAgain(command, written);
         } else {
             publish(command, from, written);
@@ -740,6 +756,17 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
     }
 
+    /** Whether a change was refused only because the one before, to executing, is missing in the record. */
+    private static boolean isOfUnrecordedStart(
+            LiveCommand command, CommandStatus from, CompletableFuture<Boolean> written) {
+        synchronized (command) {
+            return from == CommandStatus.EXECUTING
+                    && command.is(LiveCommand.START_UNRECORDED)
+                    && !written.isCompletedExceptionally()
+                    && !isWritten(written);
+        }
+    }
+
     /** Lets everybody see the end, once it is written. If that failed it is shown all the same, since it is what happened, and written later. */
     private void publish(LiveCommand command, CommandStatus from, CompletableFuture<Boolean> written) {
         boolean isWritten = isWritten(written);
@@ -779,7 +806,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         try {
             timer.schedule(
                     () -> {
-                        var unused = update(command, from).whenComplete((ok, error) -> {
+                        CompletableFuture<Boolean> written = update(command, from);
+                        var unused = written.whenComplete((ok, error) -> {
                             if (error != null) {
                                 Duration longer = delay.multipliedBy(2);
                                 writeLater(
@@ -787,6 +815,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
                                         from,
                                         outcomeAction,
                                         longer.compareTo(LAST_REWRITE) < 0 ? longer : LAST_REWRITE);
+                            } else if (isOfUnrecordedStart(command, from, written)) {
+                                writeLater(command, CommandStatus.PENDING, outcomeAction, FIRST_REWRITE);
                             } else if (ok) {
                                 LOG.info("the end of {} is recorded now", command);
                                 if (outcomeAction != null) {
@@ -861,7 +891,11 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         written.thenAccept(ok -> {
             boolean lost;
             synchronized (command) {
-                lost = !ok && command.owned && !command.status.isTerminal() && command.tag == tag;
+                lost = !ok
+                        && command.owned
+                        && !command.status.isTerminal()
+                        && command.tag == tag
+                        && !command.is(LiveCommand.START_UNRECORDED);
             }
             if (lost) {
                 becomeWhatIsRecorded(command);

@@ -38,6 +38,9 @@ final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, C
     /** Its time is over, and its handler is ending it. */
     static final int STOPPING = 32;
 
+    /** That it executes could not be written: its record still says that it waits. */
+    static final int START_UNRECORDED = 64;
+
     final RecordId id;
     final CommandRequest request;
     final long createdAtMillis;

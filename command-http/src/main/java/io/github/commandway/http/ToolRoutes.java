@@ -199,6 +199,10 @@ final class ToolRoutes {
         CommandRequest.Builder whole = request.toBuilder();
         if (timeout != null && timeout.compareTo(request.timeout()) < 0) {
             whole.timeout(timeout);
+            if (request.target() instanceof Target.Agent) {
+                // as for every command to an agent: what may not take longer is not waited for longer either
+                whole.ttl(timeout);
+            }
         }
         try {
             return whole.idempotencyKey(call.header("Idempotency-Key")).build();

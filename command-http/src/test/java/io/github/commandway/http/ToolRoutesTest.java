@@ -284,12 +284,16 @@ class ToolRoutesTest {
     void onSaysWhereItRuns() throws Exception {
         String agent = server.post("/cmd?on=agent:client-001&onlyid=true", "{cmd: other, args: [x]}")
                 .body();
-        String queue = server.post("/cmd?on=queue:default&onlyid=true", "toolchain: more")
+        String queue = server.post("/cmd?on=queue:default&onlyid=true&timeout=2", "toolchain: more")
+                .body();
+        String brief = server.post("/cmd?on=agent:client-001&onlyid=true&timeout=2", "cmd: other")
                 .body();
 
         assertThat(server.record(agent).orElseThrow().request().target()).hasToString("agent:client-001");
         assertThat(server.record(agent).orElseThrow().request().type()).isEqualTo("tool:other");
         assertThat(server.record(queue).orElseThrow().request().type()).isEqualTo("toolchain:more");
+        assertThat(server.record(queue).orElseThrow().request().ttl()).isEqualTo(Duration.ofHours(24));
+        assertThat(server.record(brief).orElseThrow().request().ttl()).isEqualTo(Duration.ofSeconds(2));
         assertThat(server.get("/result/" + agent).text("/on")).isEqualTo("agent:client-001");
         assertThat(server.post("/cmd?on=agent:nobody", "cmd: other").status()).isEqualTo(404);
         assertThat(server.post("/cmd?on=group:os=linux", "cmd: other").status()).isEqualTo(501);
