@@ -748,6 +748,7 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
             queueListener.accept(((Target.Queue) command.request.target()).name());
         } else {
             synchronized (command) {
+                command.unmark(LiveCommand.STOPPING | LiveCommand.START_UNRECORDED);
                 if (!command.owned) {
                     scheduleDeadline(command);
                 }

@@ -122,6 +122,11 @@ final class LiveCommand extends Timed<LiveCommand> implements RecordedCommand, C
         flags = (byte) (flags | flag);
     }
 
+    /** Says that it is not so any more. The lock is held. */
+    void unmark(int flag) {
+        flags = (byte) (flags & ~flag);
+    }
+
     /** Whether anybody wants to know of its end or its changes. */
     synchronized boolean isWaitedFor() {
         Observers present = observers;
