@@ -100,7 +100,8 @@ final class LiveProcess extends Inbox implements ProcessContext {
                 }
                 goesOn = next == StepOutput.Next.AGAIN || next == StepOutput.Next.UPGRADE;
             }
-            if (!goesOn && endedInline == null && (deaf || firstHeld == null) && sleep(deaf)) {
+            // what terminates it may have been taken with the events of this turn, after the look whether it is
+            if (!goesOn && !terminated && endedInline == null && (deaf || firstHeld == null) && sleep(deaf)) {
                 return;
             }
             if ((turn >= STEPS_OF_A_TURN || worker.isReplaced()) && !terminated) {

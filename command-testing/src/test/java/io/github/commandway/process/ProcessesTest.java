@@ -480,6 +480,16 @@ class ProcessesTest {
     }
 
     @Test
+    void whoeverIsTerminatedWhileItIsWokenEnds() throws Exception {
+        for (int i = 0; i < 50_000; i++) {
+            Recorded process = fixture.spawn(IDLE);
+            processes.send(process.pid, HELLO);
+            processes.terminate(process.pid);
+            process.awaitExit();
+        }
+    }
+
+    @Test
     void linkedProcessesFailTogetherAlongTheWholeChain() throws Exception {
         Recorded first = fixture.spawn(IDLE);
         Recorded second = fixture.spawn(IDLE, childOf(first, false, true));
