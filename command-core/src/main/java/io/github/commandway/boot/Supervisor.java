@@ -1,10 +1,10 @@
 package io.github.commandway.boot;
 
+import io.github.commandway.dispatch.CommandException;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
@@ -252,8 +252,7 @@ public final class Supervisor {
             return;
         }
         firstStart.complete(null);
-        end.whenComplete((value, error) -> ended(
-                mine, error instanceof CompletionException && error.getCause() != null ? error.getCause() : error));
+        end.whenComplete((value, error) -> ended(mine, error == null ? null : CommandException.unwrap(error)));
     }
 
     /** The service has ended in this life, by itself if there is no failure. */

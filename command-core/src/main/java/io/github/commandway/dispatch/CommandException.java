@@ -1,6 +1,7 @@
 package io.github.commandway.dispatch;
 
 import java.io.Serial;
+import java.util.concurrent.CompletionException;
 
 /** The outcome of a command that did not succeed, with the reason. Has no stack trace: it tells of the command, not of our code. */
 public final class CommandException extends Exception {
@@ -19,6 +20,11 @@ public final class CommandException extends Exception {
             throw new IllegalArgumentException("OK is not a reason to fail: " + message);
         }
         this.reason = reason;
+    }
+
+    /** What a future has failed with, without what futures wrap around it on the way. */
+    public static Throwable unwrap(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
     /** Why the command ended. */

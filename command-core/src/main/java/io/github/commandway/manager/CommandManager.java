@@ -172,11 +172,12 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
     }
 
     private CommandRejectedException notRecorded(LiveCommand command, Throwable error) {
+        Throwable cause = CommandException.unwrap(error);
         tally.storeFailures.increment();
         tally.rejected.increment();
         forget(command);
         return new CommandRejectedException(
-                Code.STORE_FAILED, "the command could not be recorded: " + error.getMessage(), error);
+                Code.STORE_FAILED, "the command could not be recorded: " + cause.getMessage(), cause);
     }
 
     /** Undoes what a submit has begun for a command that was not recorded. */
@@ -302,7 +303,8 @@ public final class CommandManager implements ResultReceiver, AutoCloseable {
         }
         written.whenComplete((ok, error) -> {
             if (error != null) {
-                String problem = "it was not begun, since that could not be recorded: " + error.getMessage();
+                String problem = "it was not begun, since that could not be recorded: "
+                        + CommandException.unwrap(error).getMessage();
                 end(command, command.tag, CommandStatus.FAILED, Reason.EXECUTOR_ERROR, problem, null);
             } else if (ok) {
                 call(handler, command);

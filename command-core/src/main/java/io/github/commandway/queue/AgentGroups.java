@@ -406,7 +406,7 @@ public final class AgentGroups implements Dispatcher, AutoCloseable {
                             new CommandException(
                                     Reason.EXECUTOR_ERROR,
                                     "it was not given to " + chosen + ", since that could not be recorded: "
-                                            + error.getMessage()));
+                                            + CommandException.unwrap(error).getMessage()));
                 } else if (cause != null) {
                     endUnplaced(cause);
                 } else if (wanted) {

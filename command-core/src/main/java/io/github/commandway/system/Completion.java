@@ -5,7 +5,6 @@ import io.github.commandway.dispatch.CommandContext;
 import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.Reason;
 import io.github.commandway.dispatch.ResultReceiver;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -65,11 +64,6 @@ public final class Completion {
         }
         receiver.completeYield(tag, result, error);
         return true;
-    }
-
-    /** What a future has failed with, without what futures wrap around it on the way. */
-    static Throwable cause(Throwable error) {
-        return error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
     }
 
     /** The failure of work that stopped because of {@code cause}. */

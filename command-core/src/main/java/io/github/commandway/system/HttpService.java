@@ -2,6 +2,7 @@ package io.github.commandway.system;
 
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.CommandContext;
+import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.ResultReceiver;
 import java.io.ByteArrayOutputStream;
 import java.net.URI;
@@ -478,7 +479,8 @@ public final class HttpService implements SystemService {
                     () -> end(null, new HttpTimeoutException("no answer within " + request.timeout)),
                     request.timeout.toNanos(),
                     TimeUnit.NANOSECONDS);
-            sent.whenComplete((response, error) -> end(response, error == null ? null : Completion.cause(error)));
+            sent.whenComplete(
+                    (response, error) -> end(response, error == null ? null : CommandException.unwrap(error)));
             if (ended.get()) {
                 release();
             }

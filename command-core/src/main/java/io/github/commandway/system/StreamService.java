@@ -2,6 +2,7 @@ package io.github.commandway.system;
 
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.CommandContext;
+import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.process.Pid;
 import io.github.commandway.system.ByteStream.Whence;
@@ -210,7 +211,7 @@ public final class StreamService implements SystemService {
             if (error == null) {
                 completion.complete(result);
             } else {
-                completion.fail(Completion.cause(error));
+                completion.fail(CommandException.unwrap(error));
             }
         });
         try {

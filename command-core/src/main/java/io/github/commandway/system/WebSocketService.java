@@ -2,6 +2,7 @@ package io.github.commandway.system;
 
 import io.github.commandway.dispatch.Command;
 import io.github.commandway.dispatch.CommandContext;
+import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.dispatch.ResultReceiver;
 import io.github.commandway.process.Pid;
 import java.io.ByteArrayOutputStream;
@@ -142,7 +143,7 @@ public final class WebSocketService implements SystemService {
         completion.endOnCancel(context, () -> opened.cancel(true));
         opened.whenComplete((socket, error) -> {
             if (error != null) {
-                completion.fail(Completion.cause(error));
+                completion.fail(CommandException.unwrap(error));
             } else if (completion.isDone()) {
                 socket.abort();
             } else {
@@ -488,7 +489,7 @@ public final class WebSocketService implements SystemService {
                     if (error == null) {
                         completion.complete(null);
                     } else {
-                        completion.fail(Completion.cause(error));
+                        completion.fail(CommandException.unwrap(error));
                     }
                 });
             });
@@ -500,7 +501,7 @@ public final class WebSocketService implements SystemService {
                 throw new NoSuchElementException("the connection is not open");
             }
             open.sendClose(command.code, command.reason).whenComplete((done, error) -> {
-                Throwable cause = error == null ? null : Completion.cause(error);
+                Throwable cause = error == null ? null : CommandException.unwrap(error);
                 if (cause instanceof IllegalArgumentException) {
                     completion.fail(cause);
                     return;

@@ -1,5 +1,6 @@
 package io.github.commandway.outbox;
 
+import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.manager.CommandEvent;
 import io.github.commandway.manager.RecordId;
 import java.io.IOException;
@@ -21,7 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -180,7 +180,7 @@ public final class ChatPublisher implements Publisher, AutoCloseable {
                 if (error == null) {
                     one.sent.complete(null);
                 } else {
-                    one.sent.completeExceptionally(error instanceof CompletionException e ? e.getCause() : error);
+                    one.sent.completeExceptionally(CommandException.unwrap(error));
                 }
             }
             pump();

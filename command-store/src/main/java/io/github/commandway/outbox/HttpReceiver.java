@@ -1,5 +1,6 @@
 package io.github.commandway.outbox;
 
+import io.github.commandway.dispatch.CommandException;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
@@ -10,7 +11,6 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -100,7 +100,7 @@ final class HttpReceiver {
     }
 
     private Throwable explain(Throwable error) {
-        Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+        Throwable cause = CommandException.unwrap(error);
         if (cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException) {
             return new PublisherUnavailableException(shown + " cannot be reached", cause);
         }

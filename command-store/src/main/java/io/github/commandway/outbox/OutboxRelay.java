@@ -1,5 +1,6 @@
 package io.github.commandway.outbox;
 
+import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.manager.RetryPolicy;
 import io.github.commandway.outbox.OutboxTables.Backlog;
 import io.github.commandway.outbox.OutboxTables.Failure;
@@ -22,7 +23,6 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -679,14 +679,14 @@ public final class OutboxRelay implements DeadLetters, AutoCloseable {
                 delivered.add(delivery);
                 makeReady(lane);
                 removeIfIdle(lane);
-            } else if (unwrap(error) instanceof PublisherUnavailableException unavailable
+            } else if (CommandException.unwrap(error) instanceof PublisherUnavailableException unavailable
                     && topic.successes == delivery.othersBefore) {
                 unload(delivery);
                 pause(topic, unavailable);
                 removeIfIdle(lane);
             } else {
                 lane.failing = true;
-                failures.add(new FailedDelivery(delivery, describe(unwrap(error))));
+                failures.add(new FailedDelivery(delivery, describe(CommandException.unwrap(error))));
             }
             changed.signal();
         } finally {
@@ -754,10 +754,6 @@ public final class OutboxRelay implements DeadLetters, AutoCloseable {
 
     private static <T> T join(CompletableFuture<T> future) {
         return future.join();
-    }
-
-    private static Throwable unwrap(Throwable error) {
-        return error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
     }
 
     private static String describe(Throwable error) {

@@ -2,6 +2,7 @@ package io.github.commandway.store;
 
 import static io.github.commandway.store.Server.await;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.commandway.dispatch.Registry;
 import io.github.commandway.manager.CommandHandle;
@@ -125,6 +126,10 @@ class LimitsTest {
         release.countDown();
 
         assertThat(refusalOf(early)).isEqualTo(CommandRejectedException.Code.STORE_FAILED);
+        assertThatThrownBy(early::join)
+                .cause()
+                .hasMessage(
+                        "the command could not be recorded: the database did not answer for 10 s, so this was given up; nothing of it was written");
         RecordId recorded = await(late).id();
         assertThat(await(manager.list(new CommandQuery(null, null, 10, null))).records())
                 .extracting(record -> record.id())

@@ -1,5 +1,6 @@
 package io.github.commandway.tools;
 
+import io.github.commandway.dispatch.CommandException;
 import io.github.commandway.manager.CommandHandle;
 import io.github.commandway.manager.CommandManager;
 import io.github.commandway.manager.CommandRejectedException;
@@ -25,7 +26,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -347,7 +347,7 @@ public final class ToolSchedules implements AutoCloseable {
         private void submitted(Instant time, @Nullable CommandHandle handle, @Nullable Throwable error) {
             synchronized (ToolSchedules.this) {
                 submitting = false;
-                Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+                Throwable cause = error == null ? null : CommandException.unwrap(error);
                 if (handle != null) {
                     settled(time, handle.id(), "");
                 } else if (cause instanceof CommandRejectedException refusal) {
