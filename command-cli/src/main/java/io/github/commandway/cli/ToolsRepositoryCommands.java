@@ -291,7 +291,8 @@ final class ToolsRepositoryCommands {
                     RepositoryKeys.readPublic(started.resolve(keys.get(1))),
                     RepositoryKeys.readPrivate(started.resolve(keys.get(0))));
             try {
-                RepositoryWriter writer = RepositoryWriter.open(started.resolve(repository), pair, Clock.systemUTC());
+                RepositoryWriter writer =
+                        RepositoryWriter.open(started.resolve(repository), pair, Clock.systemUTC(), new SecureRandom());
                 ToolCatalog catalog = ToolCatalog.open(ServerTools.folder(settings, started));
                 for (String tool : tools) {
                     Named named = Named.of(tool).withVersion();

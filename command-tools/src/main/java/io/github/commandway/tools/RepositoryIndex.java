@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
@@ -19,12 +20,13 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * What is in a repository: the content of {@code index.json}.
  *
+ * @param repository which one this is, wherever it is found
  * @param sequence higher in each index that is published
  * @param published when
  * @param expires from when on it is no longer valid
  * @param artifacts no two of which have the same name, version and platforms
  */
-record RepositoryIndex(long sequence, Instant published, Instant expires, List<Artifact> artifacts) {
+record RepositoryIndex(UUID repository, long sequence, Instant published, Instant expires, List<Artifact> artifacts) {
     static final String FILE = "index.json";
     static final String SIGNATURE = FILE + ".sig";
     static final int MAX_BYTES = 4 << 20;
@@ -69,7 +71,11 @@ record RepositoryIndex(long sequence, Instant published, Instant expires, List<A
                 artifacts.add(artifact);
             }
             return new RepositoryIndex(
-                    number(root, "sequence"), instant(root, "published"), instant(root, "expires"), artifacts);
+                    uuid(root, "repository"),
+                    number(root, "sequence"),
+                    instant(root, "published"),
+                    instant(root, "expires"),
+                    artifacts);
         } catch (JacksonException e) {
             throw new IllegalArgumentException("it is not valid JSON: " + e.getOriginalMessage(), e);
         }
@@ -139,6 +145,15 @@ record RepositoryIndex(long sequence, Instant published, Instant expires, List<A
         return value.asLong();
     }
 
+    private static UUID uuid(JsonNode node, String name) {
+        String text = text(node, name);
+        try {
+            return UUID.fromString(text);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("'" + name + "' should be a UUID", e);
+        }
+    }
+
     private static Instant instant(JsonNode node, String name) {
         String text = text(node, name);
         try {
@@ -151,6 +166,7 @@ record RepositoryIndex(long sequence, Instant published, Instant expires, List<A
     byte[] toJson() {
         Map<String, Object> root = new LinkedHashMap<>();
         root.put("format", FORMAT);
+        root.put("repository", repository.toString());
         root.put("sequence", sequence);
         root.put("published", published.toString());
         root.put("expires", expires.toString());

@@ -15,6 +15,8 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Objects;
+import java.util.UUID;
+import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -27,12 +29,14 @@ public final class RepositoryWriter {
     private final KeyPair keys;
     private final Clock clock;
     private final List<Artifact> artifacts = new ArrayList<>();
+    private UUID id;
     private long sequence;
 
-    private RepositoryWriter(Path folder, KeyPair keys, Clock clock) {
+    private RepositoryWriter(Path folder, KeyPair keys, Clock clock, UUID id) {
         this.folder = folder;
         this.keys = keys;
         this.clock = clock;
+        this.id = id;
     }
 
     /**
@@ -41,11 +45,14 @@ public final class RepositoryWriter {
      * @param folder made where needed
      * @param keys an Ed25519 pair, see {@link RepositoryKeys}
      * @param clock says when something was published
+     * @param random gives a new one its identity, by which it is known at whatever address
      * @throws IOException if there is an index that cannot be read or was not signed with these keys
      */
-    public static RepositoryWriter open(Path folder, KeyPair keys, Clock clock) throws IOException {
+    public static RepositoryWriter open(Path folder, KeyPair keys, Clock clock, RandomGenerator random)
+            throws IOException {
         Files.createDirectories(folder);
-        RepositoryWriter writer = new RepositoryWriter(folder.toAbsolutePath(), keys, clock);
+        UUID id = new UUID(random.nextLong(), random.nextLong());
+        RepositoryWriter writer = new RepositoryWriter(folder.toAbsolutePath(), keys, clock, id);
         Path file = folder.resolve(RepositoryIndex.FILE);
         if (Files.exists(file)) {
             byte[] json = Files.readAllBytes(file);
@@ -55,6 +62,7 @@ public final class RepositoryWriter {
             }
             try {
                 RepositoryIndex index = RepositoryIndex.parse(json);
+                writer.id = index.repository();
                 writer.sequence = index.sequence();
                 writer.artifacts.addAll(index.artifacts());
             } catch (IllegalArgumentException e) {
@@ -150,7 +158,7 @@ public final class RepositoryWriter {
             }
         }
         Instant now = clock.instant().truncatedTo(ChronoUnit.SECONDS);
-        byte[] json = new RepositoryIndex(sequence + 1, now, now.plus(validFor), artifacts).toJson();
+        byte[] json = new RepositoryIndex(id, sequence + 1, now, now.plus(validFor), artifacts).toJson();
         byte[] signature = Base64.getEncoder().encode(sign(json));
         AtomicFiles.write(folder.resolve(RepositoryIndex.FILE), json);
         AtomicFiles.write(folder.resolve(RepositoryIndex.SIGNATURE), signature);

@@ -25,13 +25,13 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A folder or a web address from which tools and programs can be had: {@code index.json}, its signature {@code index.json.sig}, and the files that the index names. Nothing of it is
@@ -68,7 +68,7 @@ public final class SignedRepository {
      *
      * @param location a {@code file:}, {@code http:} or {@code https:} address, without user, query and fragment
      * @param key an Ed25519 key, see {@link RepositoryKeys#readPublic}
-     * @param memory a folder, made where needed, in which the newest index that was seen is noted, so that no older one is believed
+     * @param memory a folder, made where needed, in which the newest index that was seen is noted, so that no older one is believed, and of which repository it is
      */
     public static Builder builder(URI location, PublicKey key, Path memory) {
         return new Builder(location, key, memory);
@@ -218,25 +218,41 @@ public final class SignedRepository {
         }
     }
 
-    /** By key, as the same repository may be had at several addresses. */
+    /** By its own identity, as it may be had at several addresses; and an address goes on to be that of the same one. */
     private void remember(RepositoryIndex index, byte[] json) throws IOException, InterruptedException {
         String name = HexFormat.of().formatHex(Arrays.copyOf(sha256().digest(key.getEncoded()), 16));
         Path file = memory.resolve(name + ".json");
         String sha256 = HexFormat.of().formatHex(sha256().digest(json));
         boolean isNew = FileLocks.holding(memory.resolve(name + ".lock"), LOCK_LIMIT, () -> {
-            boolean newer = !Files.exists(file) || isNewer(index, sha256, seen(file));
-            if (newer) {
-                Map<String, Object> seen = Map.of("sequence", index.sequence(), "sha256", sha256);
+            ObjectNode seen = seen(file);
+            boolean added = isNewAddress(index, seen.withObjectProperty("addresses"), file);
+            added |= isNewer(index, sha256, seen.withObjectProperty("repositories"));
+            if (added) {
                 AtomicFiles.write(file, RepositoryIndex.JSON.writeValueAsBytes(seen));
             }
-            return newer;
+            return added;
         });
         LOG.debug("index {} of {}{}", index.sequence(), location(), isNew ? ", for the first time" : "");
     }
 
+    private boolean isNewAddress(RepositoryIndex index, ObjectNode addresses, Path file) throws RepositoryException {
+        String id = index.repository().toString();
+        String before = addresses.path(location().toString()).asString(id);
+        if (!before.equals(id)) {
+            throw new RepositoryException(
+                    Code.UNTRUSTED,
+                    "at " + location() + " is another repository than before: " + id + " instead of " + before
+                            + "; if its owner has made a new one, remove " + file);
+        }
+        boolean added = !addresses.has(location().toString());
+        addresses.put(location().toString(), id);
+        return added;
+    }
+
     /** Returns false if it is the same. */
-    private boolean isNewer(RepositoryIndex index, String sha256, JsonNode seen) throws RepositoryException {
-        long sequence = seen.path("sequence").asLong(Long.MAX_VALUE);
+    private boolean isNewer(RepositoryIndex index, String sha256, ObjectNode repositories) throws RepositoryException {
+        ObjectNode seen = repositories.withObjectProperty(index.repository().toString());
+        long sequence = seen.path("sequence").asLong(-1);
         if (index.sequence() < sequence) {
             throw new RepositoryException(
                     Code.UNTRUSTED,
@@ -249,16 +265,27 @@ public final class SignedRepository {
                     "the index of " + location() + " is another one than was seen before with the same sequence "
                             + sequence);
         }
+        seen.put("sequence", index.sequence()).put("sha256", sha256);
         return index.sequence() > sequence;
     }
 
-    private static JsonNode seen(Path file) throws IOException {
-        try {
-            return RepositoryIndex.JSON.readTree(Files.readAllBytes(file));
-        } catch (JacksonException e) {
-            throw new IOException(
-                    file + ", which says which index was seen last, cannot be read: " + e.getOriginalMessage(), e);
+    private static ObjectNode seen(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            return RepositoryIndex.JSON.createObjectNode();
         }
+        String problem;
+        try {
+            JsonNode seen = RepositoryIndex.JSON.readTree(Files.readAllBytes(file));
+            if (seen instanceof ObjectNode fields
+                    && fields.path("repositories").isObject()
+                    && fields.path("addresses").isObject()) {
+                return fields;
+            }
+            problem = "it has no repositories or addresses";
+        } catch (JacksonException e) {
+            problem = e.getOriginalMessage();
+        }
+        throw new IOException(file + ", which says which index was seen last, cannot be read: " + problem);
     }
 
     static MessageDigest sha256() {

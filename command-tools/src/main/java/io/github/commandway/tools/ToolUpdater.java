@@ -102,7 +102,8 @@ public final class ToolUpdater implements AutoCloseable {
         if (update.problem() != null) {
             LOG.warn("tool {} was not updated: {}", update.tool(), update.problem());
         } else if (update.isChanged()) {
-            LOG.info("tool {} was updated from {} to {}", update.tool(), update.before(), update.after());
+            String before = update.before() == null ? "nothing" : update.before();
+            LOG.info("tool {} was updated from {} to {}", update.tool(), before, update.after());
         } else if (update.removed().isEmpty()) {
             return;
         }

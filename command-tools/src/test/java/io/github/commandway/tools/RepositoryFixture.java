@@ -17,7 +17,8 @@ final class RepositoryFixture {
     final Path sources;
     final Path memory;
     final ManualTime time = new ManualTime();
-    final KeyPair keys = RepositoryKeys.generate(new SecureRandom());
+    final SecureRandom random = new SecureRandom();
+    final KeyPair keys = RepositoryKeys.generate(random);
     final RepositoryWriter writer;
     final ToolCatalog catalog;
 
@@ -26,7 +27,7 @@ final class RepositoryFixture {
         published = folder.resolve("published");
         sources = folder.resolve("sources");
         memory = folder.resolve("memory");
-        writer = RepositoryWriter.open(published, keys, time.clock());
+        writer = open(published);
         catalog = ToolCatalog.open(folder.resolve("catalogue"));
     }
 
@@ -41,8 +42,16 @@ final class RepositoryFixture {
         return artifact;
     }
 
+    RepositoryWriter open(Path repository) throws IOException {
+        return RepositoryWriter.open(repository, keys, time.clock(), random);
+    }
+
     SignedRepository repository() {
-        return SignedRepository.builder(published.toUri(), keys.getPublic(), memory)
+        return repository(published);
+    }
+
+    SignedRepository repository(Path at) {
+        return SignedRepository.builder(at.toUri(), keys.getPublic(), memory)
                 .clock(time.clock())
                 .build();
     }

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -101,7 +102,7 @@ class SignedRepositoryTest {
                 .build();
 
         assertRefused(repository::artifacts, Code.UNTRUSTED, "is not signed with the key that is trusted here");
-        assertThatThrownBy(() -> RepositoryWriter.open(fixture.published, other, fixture.time.clock()))
+        assertThatThrownBy(() -> RepositoryWriter.open(fixture.published, other, fixture.time.clock(), fixture.random))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("is not signed with these keys");
     }
@@ -139,30 +140,68 @@ class SignedRepositoryTest {
     @Test
     void anOlderIndexThanWasSeenBeforeIsRefusedAlsoAtAnotherAddress() throws Exception {
         fixture.publish("hello", "1.0.0");
-        Path old = Files.createDirectory(folder.resolve("old"));
-        for (String file : List.of("index.json", "index.json.sig")) {
-            Files.copy(fixture.published.resolve(file), old.resolve(file));
-        }
+        SignedRepository old = fixture.repository(copyOfIndex("old"));
         fixture.publish("hello", "1.1.0");
         assertThat(fixture.repository().artifacts()).hasSize(2);
-        SignedRepository mirror = SignedRepository.builder(old.toUri(), fixture.keys.getPublic(), fixture.memory)
-                .clock(fixture.time.clock())
-                .build();
 
-        assertRefused(mirror::artifacts, Code.UNTRUSTED, "has sequence 1, and 2 was seen before");
+        assertRefused(old::artifacts, Code.UNTRUSTED, "has sequence 1, and 2 was seen before");
+        assertThat(fixture.repository(copyOfIndex("mirror")).artifacts()).hasSize(2);
+    }
+
+    private Path copyOfIndex(String name) throws IOException {
+        Path copy = Files.createDirectory(folder.resolve(name));
+        for (String file : List.of("index.json", "index.json.sig")) {
+            Files.copy(fixture.published.resolve(file), copy.resolve(file));
+        }
+        return copy;
     }
 
     @Test
     void anotherIndexWithTheSameSequenceIsRefused() throws Exception {
-        Path twin = folder.resolve("twin");
-        RepositoryWriter.open(twin, fixture.keys, fixture.time.clock()).publish(Duration.ofDays(1));
+        fixture.writer.publish(RepositoryFixture.WEEK);
+        Path fork = copyOfIndex("fork");
+        fixture.open(fork).publish(Duration.ofDays(1));
         fixture.publish("hello", "1.0.0");
         assertThat(fixture.repository().artifacts()).hasSize(1);
-        SignedRepository other = SignedRepository.builder(twin.toUri(), fixture.keys.getPublic(), fixture.memory)
-                .clock(fixture.time.clock())
-                .build();
 
-        assertRefused(other::artifacts, Code.UNTRUSTED, "another one than was seen before with the same sequence 1");
+        assertRefused(
+                fixture.repository(fork)::artifacts,
+                Code.UNTRUSTED,
+                "another one than was seen before with the same sequence 2");
+    }
+
+    @Test
+    void oneKeyMaySignSeveralRepositoriesButNoneTakesThePlaceOfAnother() throws Exception {
+        fixture.publish("hello", "1.0.0");
+        Path programs = folder.resolve("programs");
+        fixture.open(programs).publish(RepositoryFixture.WEEK);
+        assertThat(fixture.repository().artifacts()).hasSize(1);
+        assertThat(fixture.repository(programs).artifacts()).isEmpty();
+
+        for (String file : List.of("index.json", "index.json.sig")) {
+            Files.copy(fixture.published.resolve(file), programs.resolve(file), StandardCopyOption.REPLACE_EXISTING);
+        }
+
+        assertRefused(fixture.repository(programs)::artifacts, Code.UNTRUSTED, "is another repository than before: ");
+        assertThat(fixture.repository().artifacts()).hasSize(1);
+    }
+
+    @Test
+    void aMemoryThatCannotBeReadIsNotTakenForAnEmptyOne() throws Exception {
+        fixture.publish("hello", "1.0.0");
+        assertThat(fixture.repository().artifacts()).hasSize(1);
+        Path seen;
+        try (Stream<Path> files = Files.list(fixture.memory)) {
+            seen = files.filter(file -> file.toString().endsWith(".json"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        for (String content : List.of("{", "{}", "[]")) {
+            Files.writeString(seen, content);
+            assertThatThrownBy(fixture.repository()::artifacts)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("which says which index was seen last, cannot be read");
+        }
     }
 
     @Test
@@ -314,7 +353,7 @@ class SignedRepositoryTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("hello 1.0.0 is there; what was published is not changed");
         Files.writeString(fixture.published.resolve(artifact.file()), "something else");
-        RepositoryWriter reopened = RepositoryWriter.open(fixture.published, fixture.keys, fixture.time.clock());
+        RepositoryWriter reopened = fixture.open(fixture.published);
         assertThat(reopened.artifacts()).containsExactly(artifact);
         assertThatThrownBy(() -> reopened.publish(RepositoryFixture.WEEK))
                 .isInstanceOf(IOException.class)
