@@ -99,7 +99,8 @@ final class ServerProcess implements AutoCloseable {
                 .metrics(metrics)
                 .queues(queues)
                 .tasks(serverQueues.tasks(settings, store))
-                .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY));
+                .maxBodyBytes(settings.bytes(Setting.HTTP_MAX_BODY))
+                .readinessCheck("store", store.commands()::isAvailable);
         tools.addTo(facade, settings);
         store.conversations().ifPresent(facade::conversations);
         store.startRelay(metrics);

@@ -71,6 +71,11 @@ public interface CommandStore extends AutoCloseable {
     /** Whether records outlive the process. */
     boolean isDurable();
 
+    /** Whether it could do its work lately, so that what is given to it now will probably be recorded. Does not block. */
+    default boolean isAvailable() {
+        return true;
+    }
+
     /**
      * Takes over open records that nobody looks after: those that belonged to a server that is gone, and those that have waited in a queue for longer
      * than they may. Those that wait in a queue and still may are left there.

@@ -50,7 +50,12 @@ final class Node {
 
     /** Whether nobody can have taken over what this server has. */
     boolean holdsLease() {
-        return !database.isShared() || ticker.getAsLong() - renewedAtNanos < lease.toNanos();
+        return !database.isShared() || isRenewed();
+    }
+
+    /** Whether the lease has not run out, which on a database that is not shared says only that it can be written. */
+    boolean isRenewed() {
+        return ticker.getAsLong() - renewedAtNanos < lease.toNanos();
     }
 
     /** Extends the lease, and has {@code signals} know whether there is anybody else. */

@@ -337,6 +337,12 @@ public final class SqlCommandStore implements CommandStore {
         return true;
     }
 
+    /** Whether this server could renew its lease, so that the database could be written, in the last of the time that it lasts. */
+    @Override
+    public boolean isAvailable() {
+        return node.isRenewed();
+    }
+
     @Override
     public CompletableFuture<List<CommandRecord>> adopt(int limit) {
         return database.write(connection -> {

@@ -48,6 +48,7 @@ class LimitsTest {
     private final AtomicLong nanos = new AtomicLong();
     private final BlockingQueue<Long> tags = new LinkedBlockingQueue<>();
     private Database database;
+    private SqlCommandStore store;
     private CommandManager manager;
     private CountDownLatch release = new CountDownLatch(0);
 
@@ -63,12 +64,13 @@ class LimitsTest {
                 tags.add(tag);
             }
         });
+        store = SqlCommandStore.builder(database)
+                .retention(Duration.ofDays(1), 3)
+                .time(time.clock(), time::nanos)
+                .timer(time.scheduler())
+                .build();
         manager = CommandManager.builder(registry)
-                .store(SqlCommandStore.builder(database)
-                        .retention(Duration.ofDays(1), 3)
-                        .time(time.clock(), time::nanos)
-                        .timer(time.scheduler())
-                        .build())
+                .store(store)
                 .time(time.clock(), time::nanos)
                 .timer(time.scheduler())
                 .maxOpen(2 * MOST_CREATES)
@@ -135,6 +137,18 @@ class LimitsTest {
                 .extracting(record -> record.id())
                 .containsExactlyInAnyOrder(running, recorded);
         assertThat(await(manager.find(running)).orElseThrow().status()).isEqualTo(CommandStatus.COMPLETED);
+    }
+
+    @Test
+    void aStoreIsAvailableWhileItsDatabaseTakesWhatIsWritten() throws Exception {
+        assertThat(store.isAvailable()).isTrue();
+        holdTheWriter();
+
+        time.advance(SqlCommandStore.DEFAULT_LEASE);
+
+        assertThat(store.isAvailable()).isFalse();
+        release.countDown();
+        Awaitility.await().until(store::isAvailable);
     }
 
     @Test

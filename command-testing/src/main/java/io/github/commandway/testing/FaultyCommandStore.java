@@ -178,6 +178,11 @@ public final class FaultyCommandStore implements CommandStore {
     }
 
     @Override
+    public boolean isAvailable() {
+        return store.isAvailable();
+    }
+
+    @Override
     public CompletableFuture<List<CommandRecord>> adopt(int limit) {
         return store.adopt(limit);
     }
