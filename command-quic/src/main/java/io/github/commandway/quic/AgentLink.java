@@ -51,6 +51,10 @@ public final class AgentLink implements AutoCloseable {
     private final AgentLinkListener listener;
     private final String agentId;
     private volatile Hello about;
+
+    /** What the server was told in the latest hello. */
+    private @Nullable Hello introducedAs;
+
     private final long maxBytes;
     private final Duration heartbeat;
     private final Duration minBackoff;
@@ -149,6 +153,7 @@ public final class AgentLink implements AutoCloseable {
                     } else if (stopped) {
                         connection.close("the link was closed");
                     } else {
+                        introducedAs = about;
                         connection.hello(about.toBuilder(), holdings());
                     }
                 });
@@ -170,6 +175,9 @@ public final class AgentLink implements AutoCloseable {
         lastProbeNanos = ticker.getAsLong();
         LOG.info("agent '{}' is connected to {} over {}", agentId, connection.server(), connection.kind());
         tell(() -> listener.onConnected(connection.server(), connection.kind()));
+        if (!about.equals(introducedAs)) {
+            connection.changed(about.getCapabilitiesList());
+        }
         renewIfNeeded();
     }
 

@@ -106,6 +106,18 @@ abstract class AgentTransportContract {
     }
 
     @Test
+    void capabilitiesThatChangeBetweenHelloAndWelcomeAreSaid() {
+        TestAgent agent = TestAgent.echoing();
+        agent.beforeHello = () -> agent.link().capabilities(List.of("scan"));
+
+        server.connect(agent, "a1", transport);
+
+        await().atMost(TestServer.PATIENCE)
+                .until(() ->
+                        server.server.find("a1").orElseThrow().capabilities().equals(List.of("scan")));
+    }
+
+    @Test
     void executorFailureIsTheRecordsFailure() {
         server.connect(
                 new TestAgent((agent, assignment) -> {

@@ -38,6 +38,9 @@ final class TestAgent implements AgentLinkListener, AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
+    /** Runs when the agent is about to introduce itself. */
+    volatile Runnable beforeHello = () -> {};
+
     private final Work work;
     private @Nullable AgentLink link;
 
@@ -126,6 +129,7 @@ final class TestAgent implements AgentLinkListener, AutoCloseable {
 
     @Override
     public List<Holding> holdings() {
+        beforeHello.run();
         List<Holding> holdings = new ArrayList<>();
         held.forEach((id, state) -> holdings.add(new Holding(id, state)));
         return holdings;
