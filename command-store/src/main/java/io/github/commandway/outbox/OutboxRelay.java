@@ -31,6 +31,7 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Brings what {@link Outbox} keeps to its publishers: each entry at least once, and those of the same topic and key in order, one after the other.
@@ -91,6 +92,7 @@ public final class OutboxRelay implements DeadLetters, AutoCloseable {
     // used by the relay's thread only
     private UUID identity;
     private boolean known;
+    private boolean isDatabaseAway;
     private long nextRenewal;
     private long nextPoll;
     private long lastFound;
@@ -250,9 +252,16 @@ public final class OutboxRelay implements DeadLetters, AutoCloseable {
             }
             record();
             read();
+            if (isDatabaseAway) {
+                isDatabaseAway = false;
+                LOG.info("The outbox relay can use its database again");
+            }
             return true;
         } catch (RuntimeException e) {
-            LOG.atWarn().setCause(e).log("The outbox relay cannot use its database and tries again in a second");
+            LOG.atLevel(isDatabaseAway ? Level.DEBUG : Level.WARN)
+                    .setCause(e)
+                    .log("The outbox relay cannot use its database and tries again every second");
+            isDatabaseAway = true;
             return false;
         } finally {
             pump();
