@@ -53,7 +53,7 @@ public final class AgentLink implements AutoCloseable {
     private volatile Hello about;
 
     /** What the server was told in the latest hello. */
-    private @Nullable Hello introducedAs;
+    private Hello introducedAs;
 
     private final long maxBytes;
     private final Duration heartbeat;
@@ -97,6 +97,7 @@ public final class AgentLink implements AutoCloseable {
                 .setMaxBytes(builder.maxBytes)
                 .setConcurrency(builder.concurrency)
                 .build();
+        introducedAs = about;
         maxBytes = builder.maxBytes;
         heartbeat = builder.heartbeat;
         minBackoff = builder.minBackoff;
