@@ -190,6 +190,8 @@ public final class JoinTokens {
         byte[] id = new byte[JoinToken.ID_BYTES];
         byte[] secret = new byte[JoinToken.SECRET_BYTES];
         random.nextBytes(id);
+        // a letter comes first: on a command line an id must not look like an option
+        id[0] &= 0x7f;
         random.nextBytes(secret);
         JoinToken token = new JoinToken(Base64.getUrlEncoder().encodeToString(id), secret, authority.fingerprint());
         journal.recordToken(new JoinJournal.Token(

@@ -15,6 +15,7 @@ import java.security.SecureRandom;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -417,6 +418,21 @@ class JoinTokensTest {
         clock.advance(Duration.ofHours(2));
         few.create(Terms.forAnyAgent());
         assertThat(few.list()).hasSize(2);
+    }
+
+    @Test
+    void anIdDoesNotLookLikeAnOptionOfACommandLine() throws Exception {
+        // in Base64 62 is a hyphen
+        SecureRandom hyphens = new SecureRandom() {
+            @Override
+            public void nextBytes(byte[] bytes) {
+                Arrays.fill(bytes, (byte) 0xfb);
+            }
+        };
+        assertThat(JoinTokens.open(root, authority, MONTH, clock, hyphens)
+                        .create(Terms.forAnyAgent())
+                        .id())
+                .matches("[A-Za-z].*");
     }
 
     @Test
