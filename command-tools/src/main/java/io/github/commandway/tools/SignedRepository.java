@@ -269,6 +269,12 @@ public final class SignedRepository {
         return index.sequence() > sequence;
     }
 
+    private static boolean isSeen(JsonNode repository) {
+        return repository.path("sequence").isIntegralNumber()
+                && repository.path("sequence").canConvertToLong()
+                && repository.path("sha256").isString();
+    }
+
     private static ObjectNode seen(Path file) throws IOException {
         if (!Files.exists(file)) {
             return RepositoryIndex.JSON.createObjectNode();
@@ -278,10 +284,13 @@ public final class SignedRepository {
             JsonNode seen = RepositoryIndex.JSON.readTree(Files.readAllBytes(file));
             if (seen instanceof ObjectNode fields
                     && fields.path("repositories").isObject()
-                    && fields.path("addresses").isObject()) {
+                    && fields.path("addresses").isObject()
+                    && fields.path("repositories").values().stream().allMatch(SignedRepository::isSeen)
+                    && fields.path("addresses").values().stream().allMatch(JsonNode::isString)) {
                 return fields;
             }
-            problem = "it has no repositories or addresses";
+            // what is not understood may have been an index, after which older ones are not to be believed
+            problem = "not all of its repositories and addresses are there";
         } catch (JacksonException e) {
             problem = e.getOriginalMessage();
         }

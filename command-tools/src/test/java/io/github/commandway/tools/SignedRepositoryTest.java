@@ -196,7 +196,16 @@ class SignedRepositoryTest {
                     .findFirst()
                     .orElseThrow();
         }
-        for (String content : List.of("{", "{}", "[]")) {
+        String whole = Files.readString(seen);
+        for (String content : List.of(
+                "{",
+                "{}",
+                "[]",
+                whole.replace("\"sequence\"", "\"other\""),
+                whole.replaceFirst("\"sequence\" : 1", "\"sequence\" : \"1\""),
+                whole.replace("\"sha256\"", "\"other\""),
+                whole.replaceFirst("(file:[^\"]*\" : )\"[^\"]*\"", "$1 7"))) {
+            assertThat(content).isNotEqualTo(whole);
             Files.writeString(seen, content);
             assertThatThrownBy(fixture.repository()::artifacts)
                     .isInstanceOf(IOException.class)
